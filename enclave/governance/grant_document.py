@@ -6,6 +6,7 @@ from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.affiliations import affiliations
 from strongroom.enclave.governance.grant_records import Begun, Grant, read_grants
 from strongroom.enclave.governance.grant_roles import uses_of
+from strongroom.enclave.governance.grant_rules import needed_now
 from strongroom.enclave.programs.grants import ACCESS_EVENTS
 
 
@@ -113,6 +114,8 @@ def _entry(view: GovernanceView, grant: Grant, names: dict[bytes, str]) -> Grant
     }
     for words in ("approvals", "denials", "revocations", "reviews"):
         shown[words] = tuple((names.get(key, key.hex()), at) for key, at in shown[words])
+    if grant.alive:
+        shown["needed"] = needed_now(view, grant)
     shown["begins"] = tuple(_begun_entry(view, grant, one) for one in grant.begins)
     return GrantEntry(**shown)
 

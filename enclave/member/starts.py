@@ -15,7 +15,7 @@ from strongroom.enclave.governance.records import Node
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.primitives import digest
 
-ANNOUNCED_MAX = 64
+ANNOUNCED_MAX = 4_096
 """Pieces of evidence that a process remembers to have made; one that is forgotten and comes to the
 ledger afterwards is taken for another's, which costs a boot number and an event."""
 
@@ -26,20 +26,14 @@ class Starts:
     def __init__(self, keystore: KeyStore) -> None:
         self._keystore = keystore
         self._announced: dict[Digest, None] = {}
-        self._watching = True
         self._took_another = False
         self.unsealed = False
         """Was another number taken that no sealed state holds yet?"""
 
-    def succeed(self) -> None:
-        """This process goes on with the boot of another: until that has handed over, what is
-        announced is its own."""
-        self._watching = False
-
     def take_over(self, announced: Sequence[Digest]) -> None:
-        """It has: what it announced counts as announced here."""
-        self._announced = dict.fromkeys(announced)
-        self._watching = True
+        """This process goes on with the boot of another, which has handed over: what it announced
+        counts as announced here."""
+        self._announced = dict.fromkeys([*announced, *self._announced])
 
     @property
     def announced(self) -> tuple[Digest, ...]:
@@ -58,7 +52,7 @@ class Starts:
         if node is None or node.boot != self._keystore.boot:
             return node is not None and node.boot > self._keystore.boot
         founding = node.attested_height == 0  # made by another process, as all founders' is
-        if founding or not self._watching or node.evidence_digest in self._announced:
+        if founding or node.evidence_digest in self._announced:
             return False
         if self._took_another:
             return True

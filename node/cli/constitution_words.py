@@ -24,7 +24,9 @@ def deciding(constitution: Constitution) -> dict[str, Any]:
         "thresholds": {str(one): rules.threshold(one) for one in SETTABLE},
         "limits": {name: rules.limit(name) for name in sorted(LIMITS_OF_GOVERNANCE)},
         RECOVERY: dict(rules.limits).get(RECOVERY, 0),
-        "affiliations": {names[key]: operator for key, operator in constitution.affiliations},
+        "affiliations": dict(
+            sorted((names[key], operator) for key, operator in constitution.affiliations)
+        ),
     }
 
 

@@ -78,7 +78,8 @@ PRIVILEGED = (
         "Where members have set upgrade_grants to 1 (0 at first), every replica refuses evidence "
         "of a node with other code but under a begin that names this node and measurement. "
         "Where it is 0, members' list of measurements alone decides. Who approves an upgrade "
-        "approves any measurement of that list; the begin names one.",
+        "approves any measurement of that list; the begin names one. After a recovery nodes come "
+        "in by the members' agreements to their evidence, without a grant.",
         False,
         "can run other code, which gets no key and no vote of this service by it",
         (

@@ -6,12 +6,14 @@ is signed or sent. What a row does to the state beside the rules (`carry_out`) o
 judges: those rows are named.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from strongroom.enclave.governance.changes import Effect, change_named
 from strongroom.enclave.governance.counting import groups_of, yes_needed
 from strongroom.enclave.governance.document import Document, ProposalEntry
-from strongroom.enclave.governance.records import Changes
+from strongroom.enclave.governance.dry_runs import Trial
+from strongroom.enclave.governance.records import Changes, ProposalStatus
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.governance.thresholds import SETTABLE, Class
 from strongroom.enclave.programs.framework import ProgramError
@@ -45,7 +47,7 @@ def simulation(
         "ok": True,
         **about,
         **_agreement(before, changes, proposal),
-        "delay_ms": before.limit("activation_delay_ms") if any(t.waits for t in trials) else 0,
+        "delay_ms": _delay_ms(state, before, trials, proposal),
         "waits_for": [trial.change for trial in trials if trial.waits],
         "effect": ", ".join(sorted(beside)) or "none",
         "rules_change": before != after,
@@ -84,6 +86,15 @@ def _asked(rules: Rules, group: Class) -> str:
     needed = rules.yes_needed((group,))
     word = "as the strictest class" if group is Class.STRICTEST else rules.threshold(group)
     return f"{word}: {needed} of {len(rules.voters)}"
+
+
+def _delay_ms(
+    state: Document, rules: Rules, trials: Sequence[Trial], proposal: ProposalEntry | None
+) -> int:
+    """How long it would wait from now on; of what is accepted, its time is known."""
+    if proposal is not None and proposal.status == ProposalStatus.ACCEPTED:
+        return max(0, proposal.activates_ms - state.time_ms)
+    return rules.limit("activation_delay_ms") if any(trial.waits for trial in trials) else 0
 
 
 def _users(changes: Changes, effect: Effect) -> int:

@@ -8,7 +8,7 @@ from unittest.mock import ANY
 
 import pytest
 from tests.enclave.chain import codes
-from tests.enclave.service_world import PEER, RPC, Node, World, admitted, newer_boot
+from tests.enclave.service_world import PEER, RPC, Node, World, admitted, attested, newer_boot
 
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
 from strongroom.consensus.safety import GuardRefuses
@@ -459,6 +459,7 @@ def erasing() -> tuple[World, Node]:
     world.commit()
     world.commit()
     node = world.nodes["n1"]
+    attested(world, node)
     node.sealed = node.member.sealed()
     return world, node
 

@@ -56,6 +56,7 @@ def test_members_ask_for_more_approvals_in_between(world: GrantWorld) -> None:
     world.ok(world.approve(asked, "member1"), world.begin(begun, node="n2"))
     approvals_needed(world, 3)
     assert world.ok(world.approve(asked, "member2")) == (asked, "asked")
+    assert world.grant(asked).needed == 3
     assert world.refused(world.begin(approved)) == "not-approved"
     assert world.refused(world.act(begun, 2)) == "not-approved"
     assert world.ok(world.approve(asked, "member3")) == (asked, "approved")

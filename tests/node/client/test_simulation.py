@@ -120,6 +120,18 @@ def test_a_proposals_ballots_say_how_many_are_missing_and_who_has_not_voted() ->
     assert document["differences"] == []
 
 
+def test_an_accepted_proposal_takes_effect_at_its_own_time() -> None:
+    """Whatever members did to the delay since then."""
+    world = World()
+    id = world.decide("set_limit", name="grace_ms", value=5)
+    (accepted,) = [one for one in shown(world).proposals if one.id == id]
+    assert accepted.status == "accepted"
+    world.block(gap_ms=60_000)
+    left = simulation(shown(world), accepted.changes, accepted)["delay_ms"]
+    assert left == accepted.activates_ms - world.tip.time_ms < DELAY_MS
+    assert simulation(shown(world), accepted.changes)["delay_ms"] == DELAY_MS
+
+
 def test_which_nodes_would_be_suspended_is_told_of_all_changes_together() -> None:
     world = World()
     document = simulated(
