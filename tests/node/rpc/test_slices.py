@@ -3,6 +3,7 @@ No clock: what is counted is what stands between two turns."""
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import msgpack
@@ -12,7 +13,7 @@ from tests.node.rpc.fake import opened
 
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.organisations import DoorPolicy
-from strongroom.node.rpc import frames, outgoing
+from strongroom.node.rpc import app_keys, frames, outgoing
 from strongroom.node.rpc.backend import Document, Rows
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
@@ -90,9 +91,7 @@ async def test_rows_that_are_not_told_are_left_out_of_the_slices(form: Form) -> 
     assert (told, members["transactions"]) == (len(kept), form.encode(kept))
 
 
-async def test_T70_slices_of_several_readers_take_turns_and_who_asks_little_waits_for_none() -> (
-    None
-):
+async def test_T70_slices_of_several_readers_take_turns() -> None:
     library = Library(lane=Counting())
     lane = library.lane
     assert isinstance(lane, Counting)
@@ -101,12 +100,32 @@ async def test_T70_slices_of_several_readers_take_turns_and_who_asks_little_wait
     ]
     while len(lane.turns) < 4:
         await asyncio.sleep(0)
-    short = await library.one(Room(JSON), "b", lambda: lambda: {"height": 9}, short=True)
-    assert json.loads(short) == {"height": 9}
     assert not any(task.done() for task in long)
     await asyncio.gather(*long)
     halves = lane.turns[: len(lane.turns) // 2]
     assert {halves.count(task) for task in long} <= set(range(len(halves) // 3 - 1, 6))
+
+
+async def test_T70_one_slice_at_a_time_and_a_counter_of_its_own_for_who_asks_little() -> None:
+    library, gate = Library(lane=Counting()), threading.Event()
+    lane = library.lane
+    assert isinstance(lane, Counting)
+
+    def describe() -> Document:
+        gate.wait()
+        return {"height": 1}
+
+    long = [
+        asyncio.create_task(library.one(Room(JSON), "a", lambda: describe)) for _ in range(DESKS)
+    ]
+    while not lane.turns:
+        await asyncio.sleep(0)
+    short = await library.one(Room(JSON), "b", lambda: lambda: {"height": 9}, short=True)
+    assert json.loads(short) == {"height": 9}
+    assert len(lane.turns) == 1
+    gate.set()
+    await asyncio.gather(*long)
+    assert len(lane.turns) == DESKS
 
 
 async def test_T70_only_so_many_blocks_are_held_at_a_time() -> None:
@@ -146,42 +165,53 @@ async def test_a_message_in_pieces_is_the_message(size: int) -> None:
     assert b"".join(one[4 if len(one) > 127 else 2 :] for one in made) == payload
 
 
-async def test_T70_long_answers_come_in_pieces_over_both_and_nothing_comes_between() -> None:
-    rows = [{"index": index, "id": "ab" * 32} for index in range(20_000)]
+async def test_T70_long_answers_come_in_pieces_over_both_and_nothing_comes_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(frames, "PIECE_BYTES", 2048)
+    rows = [{"index": index, "id": "ab" * 32} for index in range(3_000)]
     async with opened() as door, door.websocket() as socket:
         door.backend.grow()
         door.backend.transactions = {1: rows}
         await socket.send_json(request("ledger_subscribe", ["heads"], 1))
         assert (await socket.receive_json())["result"] == 1
-        for id in (2, 3):
+
+        async def grow() -> None:
+            while True:
+                door.backend.grow()
+                await asyncio.sleep(0)
+
+        growing = asyncio.create_task(grow())
+        blocks, heights = [], []
+        for id in range(2, 6):
             await socket.send_json(request("ledger_block", [1], id))
-        door.backend.grow(5)
-        told = [await socket.receive_json() for _ in range(7)]
-        blocks = [one["result"] for one in told if "id" in one]
-        assert [len(block["transactions"]) for block in blocks] == [20_000] * 2
-        heights = [one["params"]["height"] for one in told if "method" in one]
-        assert heights == [2, 3, 4, 5, 6]
+        while len(blocks) < 4:
+            told = await socket.receive_json()
+            if "id" in told:
+                blocks.append(told["result"])
+            else:
+                heights.append(told["params"].get("height"))
+        growing.cancel()
+        assert [len(block["transactions"]) for block in blocks] == [3_000] * 4
+        assert heights
         assert (await door.call("ledger_block", [1]))["result"] == blocks[0]
 
 
-async def test_T70_who_does_not_read_is_refused_more_answers_and_cut_off_at_last(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("strongroom.node.rpc.websocket.CONNECTION_BYTES_MAX", 1_000_000)
-    rows = [{"index": index, "id": "ab" * 32} for index in range(100_000)]
-    limits = RpcLimits(write_seconds_max=2.0)
+async def test_T70_who_does_not_read_is_cut_off_and_holds_nothing() -> None:
+    rows = [{"index": index, "id": "ab" * 32} for index in range(20_000)]
+    limits = RpcLimits(write_seconds_max=0.5, heartbeat_seconds=600.0)
     async with opened(limits) as door, door.websocket() as socket:
         door.backend.grow()
         door.backend.transactions = {1: rows}
-        for id in range(1, 5):
+        for id in range(1, 11):
             await socket.send_json(request("ledger_block", [1], id))
-        await socket.send_json(request("node_status", [], 9))
         connection = socket._response.connection
         assert connection is not None
         assert connection.transport is not None
         connection.transport.pause_reading()
         while door.open_connections:
             await asyncio.sleep(0.05)
+        assert _outgoing(door)[0].held == 0
 
 
 async def test_answers_that_wait_for_readers_are_counted_and_forgotten_when_they_are_gone() -> None:
@@ -218,8 +248,6 @@ async def test_T70_a_full_house_refuses_further_blocks_and_holds_nothing_afterwa
 
 
 def _outgoing(door: Any) -> list[Outgoing]:
-    from strongroom.node.rpc import app_keys
-
     return [door.runner.app[app_keys.LIBRARY].outgoing]
 
 
@@ -298,11 +326,20 @@ async def test_a_listener_that_is_slow_for_a_while_misses_and_doubles_nothing() 
                 door.backend.grow()
                 event = msgpack.unpackb(await quick.receive_bytes())["params"]
                 assert event["height"] == height
+                assert max(_unsent(door)) < 400_000
             connection.transport.resume_reading()
             for height in range(1, 301):
                 event = msgpack.unpackb(await slow.receive_bytes())["params"]
                 assert event["height"] == height
                 assert len(event["block"]["transactions"]) == 300
+
+
+def _unsent(door: Any) -> list[int]:
+    """Bytes that the server holds for each of its WebSockets."""
+    return [
+        connection._request.transport.get_write_buffer_size()
+        for connection in door.runner.app[app_keys.CONNECTIONS]
+    ]
 
 
 async def test_who_listens_from_a_later_height_holds_up_nobody_who_listens_from_now() -> None:
