@@ -50,9 +50,7 @@ WORDS = (
         "cluster",
     ),
     Word("node", "One node, on its own machine.", "node"),
-    Word(
-        "found", "Found a service between organisations, by files that they exchange.", "found"
-    ),
+    Word("found", "Found a service between organisations, by files that they exchange.", "found"),
     Word("keys", "Identities: who calls, queries and votes.", "keys"),
     Word(
         "custodian",

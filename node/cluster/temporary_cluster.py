@@ -69,8 +69,6 @@ def tell_how_it_goes_on(cluster: Cluster, stage: Stage, teller: Teller) -> None:
         teller.line(f"the nodes run on: strongroom cluster status{behind}")
         teller.line(f"to end them:      strongroom cluster down{behind}")
     elif stage.directory:
-        teller.line(
-            f"the nodes are stopped; to start them again: strongroom cluster up{behind}"
-        )
+        teller.line(f"the nodes are stopped; to start them again: strongroom cluster up{behind}")
     else:
         teller.line("no process and no folder is left; --keep leaves the cluster running")
