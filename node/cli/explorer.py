@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
-from strongroom.node.cli import explorer_public, explorer_rooms, explorer_users, explorer_vault
+from strongroom.node.cli import (
+    explorer_public,
+    explorer_rooms,
+    explorer_users,
+    explorer_vault,
+    explorer_watch,
+)
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
@@ -393,3 +399,4 @@ explorer_public.register(explorer_app)
 explorer_vault.register(explorer_app)
 explorer_rooms.register(explorer_app)
 explorer_users.register(explorer_app)
+explorer_watch.register(explorer_app)

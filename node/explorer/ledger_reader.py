@@ -115,6 +115,11 @@ class LedgerReader:
         """(folder, answer), in place of a row per endpoint."""
         return [(self.service.endpoints[0], await self.ask(method, **params))]
 
+    def head(self, height: int) -> Document:
+        """A block's head, as the topic `heads` tells it."""
+        head: Document = json.loads(encode_json(self._desk.head_reading(height)()))
+        return head
+
     # --- inside ---
 
     @property
