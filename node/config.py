@@ -11,7 +11,7 @@ import re
 import tomllib
 from dataclasses import dataclass, fields
 from functools import partial
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
@@ -39,6 +39,11 @@ PEERS_MAX = 127
 
 _MIB = 2**20
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+"""A last label that resolvers read as part of an IPv4 address, whatever was meant: `0x0` is
+0.0.0.0."""
+_BROADCAST = IPv4Address("255.255.255.255")
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
 
 
 class ConfigInvalid(OperatorFault):
@@ -94,8 +99,7 @@ class Address:
         """Does it mean every address of its machine? One listens there; nobody can dial it."""
         if not _is_ip(self.host):
             return False
-        address = ip_address(self.host)
-        return (getattr(address, "ipv4_mapped", None) or address).is_unspecified
+        return self._ip().is_unspecified
 
     def check_announced(self) -> None:
         """Check that others can dial it.
@@ -104,14 +108,43 @@ class Address:
             ValueError: it means every address of whatever machine reads it, or is neither an
                 address nor a name.
         """
-        name = _HOST.fullmatch(self.host) and not self.host.rpartition(".")[2].isdigit()
-        if not name and not _is_ip(self.host):
-            raise ValueError(f"{self}: {self.host!r} is neither an IP address nor a DNS name")
+        if not _is_ip(self.host):
+            last = self.host.rpartition(".")[2]
+            if not _HOST.fullmatch(self.host) or _NUMBER.fullmatch(last):
+                raise ValueError(f"{self}: {self.host!r} is neither an IP address nor a DNS name")
+            return
         if self.is_wildcard:
             raise ValueError(
                 f"{self} is no address that others could dial: one listens there; "
                 "announce a name or an address of this machine"
             )
+        address = self._ip()
+        nobodys = address == _BROADCAST or address in _THIS_NETWORK
+        if address.is_multicast or nobodys:
+            raise ValueError(
+                f"{self} is no address that others could dial: it is no single machine's; "
+                "announce a name or an address of this machine"
+            )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Does it mean whichever machine reads it?"""
+        return self._ip().is_loopback if _is_ip(self.host) else self.host.lower() == "localhost"
+
+    @property
+    def is_on_one_link(self) -> bool:
+        """Does it mean something on one network card alone, as fe80::1%eth0 does?"""
+        return _is_ip(self.host) and self._ip().version == 6 and self._ip().is_link_local
+
+    @property
+    def plain(self) -> str:
+        """One text for every way to write it, as far as that can be told without asking DNS."""
+        host = str(self._ip()) if _is_ip(self.host) else self.host.lower()
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
+
+    def _ip(self) -> IPv4Address | IPv6Address:
+        address = ip_address(self.host)
+        return getattr(address, "ipv4_mapped", None) or address
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -207,11 +240,21 @@ def load(path: Path) -> NodeConfig:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
     except OSError as fault:
         raise ConfigInvalid(path, (f"cannot be read: {fault.strerror}",)) from None
     except UnicodeDecodeError as fault:
         raise ConfigInvalid(path, (f"is not UTF-8 text: byte {fault.start}",)) from None
+    return loads(text, path)
+
+
+def loads(text: str, path: Path) -> NodeConfig:
+    """The same of a text that is to stand in that file.
+
+    Raises:
+        ConfigInvalid: as `load`.
+    """
+    try:
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         raise ConfigInvalid(path, (f"is not TOML: {fault}",)) from None
     reader = TableReader(table, "", [], line_numbers(text))

@@ -170,6 +170,11 @@ class CeremonyLayout:
         return self.directory / "acceptance"
 
     @property
+    def given_up(self) -> Path:
+        """Digests of the proposals that it accepted and gave up, a line each."""
+        return self.directory / "given-up"
+
+    @property
     def founding(self) -> Path:
         """The genesis that it confirmed; at the founder, the one that it made."""
         return self.directory / "founding"

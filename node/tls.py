@@ -163,6 +163,19 @@ def spki_digest(certificate: bytes) -> Digest:
     return Digest(sha256(spki).digest())
 
 
+def check_der(certificate: bytes) -> None:
+    """Check that these are the DER bytes of a certificate, and no PEM: what somebody else gave,
+    before it goes into a bundle.
+
+    Raises:
+        CertificateInvalid: they are not.
+    """
+    try:
+        x509.load_der_x509_certificate(certificate)
+    except PARSER_ERRORS as fault:
+        raise CertificateInvalid(f"not a certificate in DER: {fault}") from None
+
+
 def valid_until(certificate: bytes) -> datetime:
     """When a PEM certificate ends.
 

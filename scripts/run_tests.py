@@ -1,9 +1,11 @@
-"""`./scripts/test`: the whole suite in two halves side by side, or some tests one after the other.
+"""`./scripts/test`: the whole suite in parts, two at a time, or some tests one after the other.
 
-Tests that start real processes wait most of their time, the others compute: together they take
-little longer than the longer half. Each half is a pytest of its own, with folders of its own; only
-one of them starts clusters, so that no two of them are given one port. Owns the choice of what runs
-and the order in which it is shown. Exit 0 only if all that ran is good.
+Tests that start real clusters wait most of their time, the others compute: side by side they take
+little longer than the longer of both. Each part is a pytest of its own and has test files of its
+own, about forty: what one test leaves behind in its process (objects, modules, caches) slows only
+those of its part. One part alone starts clusters, so that no two of them are given one port. Owns
+the choice of what runs, and the order in which it is begun and shown. Exit 0 only if all that ran
+is good.
 """
 
 import contextlib
@@ -19,106 +21,156 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
+ROOT = Path(__file__).parents[1]
 ONE_BY_ONE = "--one-by-one"
 NOTHING_COLLECTED = 5
 """Exit status of a pytest that was left without a test."""
 POLL_SECONDS = 0.2
 END_SECONDS = 60.0
-"""For a half that was interrupted to end its clusters."""
+"""For a part that was interrupted to end its clusters."""
+FILES_MAX = 40
+"""Of one part whose tests run in its process."""
+PARTS_AT_ONCE = 2
+PROCESSES_MARK = "mark.processes"
+WITHOUT_CLUSTERS = (
+    "tests/enclave/",
+    "tests/node/enclave_client/",
+    "tests/node/ledger/",
+    "tests/node/rooms/",
+    "tests/node/test_walled_enclave.py",
+)
+"""Their processes are given no port that is free only as long as nobody else asks."""
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
+class Part:
     """Arguments of one pytest, and what to call it."""
 
     name: str
     arguments: tuple[str, ...]
     gives_way: bool = False
-    """To the other half, where both want a core: clusters have clocks."""
+    """To the other part, where both want a core: clusters have clocks."""
 
 
-def halves_of(arguments: Sequence[str], *, cores: int) -> tuple[Half, ...]:
-    """What to run for these arguments of the command line: two halves only of the whole suite."""
+def suite_files() -> list[str]:
+    """Every test file, a folder's beside each other; relative to the project's root."""
+    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+
+
+def parts_of(arguments: Sequence[str], *, cores: int) -> tuple[Part, ...]:
+    """What to run for these arguments of the command line, in the order in which it is to begin:
+    several parts only of the whole suite."""
     own = tuple(argument for argument in arguments if argument != ONE_BY_ONE)
     chosen = any(not one.startswith("-") or one.startswith(("-m", "-k")) for one in own)
     if chosen or len(own) < len(arguments) or cores < 2:
         marked = any(one.startswith("-m") or "::" in one for one in own)
-        return (Half("tests", own if marked else ("-m", "not long", *own)),)
-    cache = ("-o", "cache_dir=.pytest_cache/processes")
-    return (
-        Half("tests in one process", ("-m", "not long and not processes", *own), gives_way=True),
-        Half("tests of processes", ("-m", "not long and processes", *cache, *own)),
-    )
+        return (Part("tests", own if marked else ("-m", "not long", *own)),)
+    files = suite_files()
+    starting = [name for name in files if PROCESSES_MARK in (ROOT / name).read_text()]
+    return tuple(_parts(own, files, starting=starting))
+
+
+def _parts(own: tuple[str, ...], files: list[str], *, starting: list[str]) -> list[Part]:
+    """First the clusters, for they take longest and none of them may run beside another; what is
+    shortest comes last, so that both cores are busy to the end.
+
+    Args:
+        own: further arguments of every pytest.
+        files: of the suite.
+        starting: those of them that start processes in some test.
+    """
+    rooms = [name for name in starting if name.startswith(WITHOUT_CLUSTERS)]
+    clusters = [name for name in starting if name not in rooms]
+    marked, plain = "not long and processes", "not long and not processes"
+    parts = [_part("clusters", marked, clusters, own)] if clusters else []
+    if rooms:
+        parts.append(_part("processes without clusters", marked, rooms, own))
+    count = -(-len(files) // FILES_MAX)
+    for at in range(count):
+        some = files[at * len(files) // count : (at + 1) * len(files) // count]
+        name = f"{at + 1} of {count}, from {some[0]}"
+        parts.append(_part(name, plain, some, own, gives_way=True))
+    return parts
+
+
+def _part(
+    name: str, mark: str, files: list[str], own: tuple[str, ...], *, gives_way: bool = False
+) -> Part:
+    cache = f".pytest_cache/{name.split(',')[0].replace(' ', '-')}"
+    return Part(name, ("-m", mark, "-o", f"cache_dir={cache}", *own, *files), gives_way)
 
 
 @dataclass(slots=True)
 class Running:
-    """A half that has begun; what it says goes to a file."""
+    """A part that has begun; what it says goes to a file."""
 
-    half: Half
+    part: Part
     process: "subprocess.Popen[bytes]"
     said: BinaryIO
 
     @classmethod
-    def begin(cls, half: Half, folder: Path) -> "Running":
+    def begin(cls, part: Part, path: Path) -> "Running":
         """Start it."""
-        path = folder / half.name
         with path.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", *half.arguments],
+                [sys.executable, "-m", "pytest", *part.arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_give_way if half.gives_way else None,
+                preexec_fn=_give_way if part.gives_way else None,
             )
-        return cls(half, process, path.open("rb"))
+        return cls(part, process, path.open("rb"))
 
-    def show(self) -> None:
-        """Print all that it said and says, until it ends."""
-        while True:
-            ended = self.process.poll() is not None
-            if words := self.said.read():
-                sys.stdout.buffer.write(words)
-                sys.stdout.buffer.flush()
-            elif ended:
-                return
-            else:
-                time.sleep(POLL_SECONDS)
+    @property
+    def ended(self) -> bool:
+        """Has it?"""
+        return self.process.poll() is not None
+
+    def show(self) -> bool:
+        """Print what it said since it was asked last; False: it has ended and all is said."""
+        ended = self.ended
+        words = self.said.read()
+        sys.stdout.buffer.write(words)
+        sys.stdout.buffer.flush()
+        return bool(words) or not ended
 
     def end(self) -> None:
         """Interrupt it if it runs, as Ctrl-C does, so that it ends what it has started; print what
         it says to that."""
         with self.said:
-            if self.process.poll() is None:
+            if not self.ended:
                 self.process.send_signal(signal.SIGINT)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(END_SECONDS)
             self.process.kill()
             self.process.wait()
-            sys.stdout.buffer.write(self.said.read())
-            sys.stdout.buffer.flush()
+            self.show()
 
 
-def run(halves: Sequence[Half]) -> int:
-    """Run them side by side and show one after the other; the exit status."""
+def run(parts: Sequence[Part]) -> int:
+    """Run them, two at a time, and show one after the other; the exit status."""
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="strongroom-test-") as folder,
         contextlib.ExitStack() as stack,
     ):
-        running = []
-        for half in halves:
-            running.append(one := Running.begin(half, Path(folder)))
-            stack.callback(one.end)
-        for one in running:
-            print(f"=== {one.half.name}", flush=True)
-            one.show()
-        statuses = {one.half.name: one.process.returncode for one in running}
-    bad = [name for name, status in statuses.items() if status not in (0, NOTHING_COLLECTED)]
-    verdict = f"failed: {', '.join(bad)}" if bad else "both halves are good"
+        running: list[Running] = []
+        for at, part in enumerate(parts):
+            print(f"=== {part.name}", flush=True)
+            while at >= len(running) or running[at].show():
+                busy = sum(not one.ended for one in running)
+                for next_part in parts[len(running) :][: PARTS_AT_ONCE - busy]:
+                    path = Path(folder) / str(len(running))
+                    running.append(one := Running.begin(next_part, path))
+                    stack.callback(one.end)
+                time.sleep(POLL_SECONDS)
+        statuses = [one.process.returncode for one in running]
+    bad = [at for at, status in enumerate(statuses) if status not in (0, NOTHING_COLLECTED)]
+    names = "; ".join(parts[at].name for at in bad)
+    verdict = f"failed: {names}" if bad else "all parts are good"
     print(f"=== {verdict}; {time.monotonic() - began:.0f} s", flush=True)
-    if not bad and all(status == NOTHING_COLLECTED for status in statuses.values()):
+    if not bad and all(status == NOTHING_COLLECTED for status in statuses):
         return NOTHING_COLLECTED
-    return max((abs(statuses[name]) for name in bad), default=0)
+    return max((abs(statuses[at]) for at in bad), default=0)
 
 
 def _give_way() -> None:
@@ -131,12 +183,12 @@ def _ended(number: int, _frame: FrameType | None) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run what the command line asks for."""
-    halves = halves_of(arguments, cores=len(os.sched_getaffinity(0)))
-    if len(halves) == 1:
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", *halves[0].arguments])
+    parts = parts_of(arguments, cores=len(os.sched_getaffinity(0)))
+    if len(parts) == 1:
+        os.execv(sys.executable, [sys.executable, "-m", "pytest", *parts[0].arguments])
     signal.signal(signal.SIGTERM, _ended)
     signal.signal(signal.SIGINT, _ended)
-    return run(halves)
+    return run(parts)
 
 
 if __name__ == "__main__":

@@ -312,11 +312,16 @@ class Executor:
         self._apply_governance()
 
     def query(
-        self, envelope: bytes, outcome: bytes | None = None, *, fresh: FreshPoint | None = None
+        self,
+        envelope: bytes,
+        outcome: bytes | None = None,
+        *,
+        fresh: FreshPoint | None = None,
+        clock_ms: int = 0,
     ) -> bytes | OutcomeWanted:
         """Answer a sealed query on the newest executed state; see Queries.answer."""
         self._runner.at(self._header.height, self._header.time_ms, self._header.epoch)
-        return self._queries.answer(envelope, self._header, self.root, outcome, fresh)
+        return self._queries.answer(envelope, self._header, self.root, outcome, fresh, clock_ms)
 
     def _execute(self, header: Header, lanes: Sequence[Sequence[bytes]]) -> Outcome:
         return self._come_to(header, lanes, self._open_all)

@@ -112,9 +112,10 @@ class Queries:
         root: Digest,
         outcome: bytes | None,
         fresh: FreshPoint | None,
+        clock_ms: int,
     ) -> bytes | OutcomeWanted:
         """Open, run, seal; `executed` and `root` are the newest executed block and the history root
-        with it.
+        with it, `clock_ms` what the host's clock shows.
 
         Raises:
             QueryRefused: it is no query for this service, or its session is unknown here.
@@ -132,7 +133,7 @@ class Queries:
             _check_fresh(executed, fresh)
         try:
             ok, value = self._runner.ask(
-                call, asked.identity, self._recorded_in(outcome, executed.height)
+                call, asked.identity, self._recorded_in(outcome, executed.height), clock_ms
             )
         except OutcomeNeeded as needed:
             return OutcomeWanted(needed.id)

@@ -6,6 +6,7 @@ votes enough, proposals.py's.
 
 from strongroom.consensus.types import Height, Milliseconds
 from strongroom.enclave.governance.action_context import GovernanceView
+from strongroom.enclave.governance.affiliations import let_go
 from strongroom.enclave.governance.change_rows import Effect
 from strongroom.enclave.governance.changes import change_named
 from strongroom.enclave.governance.dry_runs import named, try_each
@@ -30,6 +31,7 @@ def carry_out(
                 tables.rules, ((name, given),), tables.nodes(), view.epoch_record.description
             )
             tables.write_rules(trial.after)
+            let_go(view, trial.before.policy)
             _affect(view, name, given, height)
             row = change_named(name)
             if row.carry_out is not None:

@@ -1,21 +1,21 @@
-"""For which operator a key acts, and from which regions people may begin: as members say.
+"""For which operator a key acts: as members say.
 
-Owns the two tables beside the rules that privileged access asks (grants.py), and how a vote changes
-them. An operator's own key acts for it by the policy; any other key, a member's too, for nobody
-until members have said so: who is unknown neither asks nor approves.
+Owns the table beside the rules that privileged access asks (grants.py), and how a vote changes it.
+An operator's own key acts for it by the policy; any other key, a member's too, for nobody until
+members have said so: who is unknown neither asks nor approves.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from strongroom.consensus.types import PublicKey
+from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.programs.grants import AFFILIATIONS
 
 AFFILIATIONS_MAX = 512
-_REGIONS = "access_regions"
 
 
 def operator_of(tables: Tables, key: PublicKey | bytes) -> str | None:
@@ -25,11 +25,6 @@ def operator_of(tables: Tables, key: PublicKey | bytes) -> str | None:
             return name
     found: str | None = tables.maps.get(AFFILIATIONS, key)
     return found
-
-
-def access_regions(tables: Tables) -> tuple[str, ...]:
-    """In which regions a person must be who begins something; empty: there is no such rule."""
-    return tables.maps.single(_REGIONS) or ()
 
 
 def affiliations(tables: Tables) -> tuple[tuple[bytes, str], ...]:
@@ -65,12 +60,14 @@ def remove_affiliation(view: GovernanceView, values: Mapping[str, Any]) -> None:
     view.tables.maps.delete(AFFILIATIONS, values["key"])
 
 
-def set_access_regions(view: GovernanceView, values: Mapping[str, Any]) -> None:
-    """From now on who begins something must be in one of these regions; none: anywhere.
+def let_go(view: GovernanceView, before: Policy) -> None:
+    """After a change of the policy: whoever acted for an operator that it no longer knows acts for
+    nobody.
 
-    Raises:
-        ProgramError: ``no-change``.
+    A name that no policy knew, of an organisation that runs no node, goes on.
     """
-    if access_regions(view.tables) == values["regions"]:
-        refuse(Ground.NO_CHANGE, "it is so already")
-    view.tables.maps.set_single(_REGIONS, values["regions"] or None)
+    known = {name for name, _ in view.tables.policy.operators}
+    gone = {name for name, _ in before.operators} - known
+    for key, operator in affiliations(view.tables) if gone else ():
+        if operator in gone:
+            view.tables.maps.delete(AFFILIATIONS, key)

@@ -6,6 +6,7 @@ from strongroom.enclave.governance.admission import registered
 from strongroom.enclave.governance.records import EpochRecord, Status
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.governance import WRAPS
+from strongroom.enclave.programs.grants import AFFILIATIONS
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 
 FOUNDED = "founded"
@@ -13,9 +14,12 @@ FOUNDED = "founded"
 
 
 def enter(view: GovernanceView, genesis: VerifiedGenesis) -> None:
-    """Fill empty maps: rules, epoch 0, its validators and the wrap keys that they named."""
+    """Fill empty maps: rules, for whom members act, epoch 0, its validators and the wrap keys that
+    they named."""
     view.clock.start(genesis.header)
     view.tables.write_rules(Rules.of(genesis.constitution))
+    for member, operator in genesis.constitution.affiliations:
+        view.tables.maps.put(AFFILIATIONS, member, operator)
     view.tables.begin(
         EpochRecord(
             description=genesis.description,

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from strongroom.enclave.governance.action_context import GovernanceView
-from strongroom.enclave.governance.affiliations import access_regions, affiliations
+from strongroom.enclave.governance.affiliations import affiliations
 from strongroom.enclave.governance.grant_records import Begun, Grant, read_grants
 from strongroom.enclave.governance.grant_roles import uses_of
 from strongroom.enclave.programs.grants import ACCESS_EVENTS
@@ -103,7 +103,7 @@ def build_access(view: GovernanceView) -> AccessEntry:
             AccessEvent(number, *event) for number, event in view.tables.maps.items(ACCESS_EVENTS)
         ),
         affiliations=affiliations(view.tables),
-        regions=access_regions(view.tables),
+        regions=view.tables.access_regions,
     )
 
 

@@ -2,8 +2,8 @@
 planned.
 
 Owns what evidence of a node means for grants. What the ledger enforces: where members demand it
-(limit `upgrade_grants`), no other code comes in without a `begin` that names it, once. What it
-only observes: a restart.
+(limit `upgrade_grants`), no other code comes in without a `begin` that names it, once; and no grant
+for a node that was removed is one for the next of its name. What it only observes: a restart.
 """
 
 from dataclasses import replace
@@ -14,10 +14,12 @@ from strongroom.enclave.governance.grant_events import GrantEvent, note_event
 from strongroom.enclave.governance.grant_records import (
     Act,
     Grant,
+    GrantStatus,
     parameters_digest,
     read_grants,
     write_grant,
 )
+from strongroom.enclave.governance.grant_roles import closed
 from strongroom.enclave.governance.grants import check_begun
 from strongroom.enclave.governance.records import Node
 from strongroom.enclave.governance.refusals import Ground, refuse
@@ -31,7 +33,10 @@ def note_start(context: ActionContext, enclave: VerifiedEnclave, known: Node | N
         ProgramError: ``no-grant``: it is an upgrade, and no grant is begun for it.
     """
     changed = _is_other_code(context, enclave, known)
-    if changed and _act_by(context, Act.UPGRADE, enclave):
+    granted = changed and _act_by(context, Act.UPGRADE, enclave)
+    if known is None:
+        _leave_behind(context, enclave.claims.node)
+    if granted:
         return
     if changed and context.tables.limit("upgrade_grants"):
         refuse(
@@ -43,6 +48,16 @@ def note_start(context: ActionContext, enclave: VerifiedEnclave, known: Node | N
     if not _act_by(context, Act.RESTART, enclave):
         words = f"boot {enclave.claims.boot} of a node of {enclave.operator}: nothing was begun"
         note_event(context, GrantEvent.UNPLANNED_START, enclave.claims.node, words)
+
+
+def _leave_behind(context: ActionContext, name: str) -> None:
+    """A name comes in that a removed node had: what was asked for was asked for that one."""
+    if all(node.name != name for node in context.tables.nodes()):
+        return
+    for grant in read_grants(context.tables):
+        if grant.alive and name in grant.nodes:
+            over = closed(context.tables, grant, GrantStatus.ENDED, context.block.time_ms)
+            write_grant(context.tables, over)
 
 
 def _is_founding(enclave: VerifiedEnclave, known: Node) -> bool:

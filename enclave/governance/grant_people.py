@@ -17,6 +17,7 @@ class _Now(NamedTuple):
 
     map: Any
     time_ms: int
+    clock_ms: int = 0
 
 
 def region_of_person(view: GovernanceView, identity: bytes, now_ms: int) -> str | None:

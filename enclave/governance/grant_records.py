@@ -22,6 +22,8 @@ GRANT_ID_SIZE = 16
 REASON_CHARACTERS_MIN, REASON_CHARACTERS_MAX = 20, 256
 GRANT_OPERATIONS_MAX = 8
 GRANT_NODES_MAX = 16
+GRANT_BEGINS_MAX = 32
+"""Operations at nodes, each at each, and roles: so many records may a grant come to hold."""
 CLAIM_MS_MAX = 7 * 24 * _HOUR_MS
 """How far ahead of its block an ask may put its claim-by."""
 GRANT_MS_MIN, GRANT_MS_MAX = 1_000, 24 * _HOUR_MS
@@ -123,8 +125,10 @@ class Grant:
     kind: str
     asked_ms: int
     needed: int
-    """Approvals, denials, revocations that decide, as governed when it was asked."""
+    """Approvals, denials, revocations that decide, as governed when it was asked; approvals: more,
+    if members ask for more since then."""
     reviews_needed: int
+    """Fewer than when it was asked, if members ask for fewer since then."""
     status: str = str(GrantStatus.ASKED)
     decided_ms: int = 0
     until_ms: int = 0

@@ -8,7 +8,7 @@ enforced where roles are asked for (programs/framework.py, programs/runner.py).
 from dataclasses import replace
 
 from strongroom.enclave.governance.action_context import ActionContext
-from strongroom.enclave.governance.grant_records import Begun, Grant, read_role
+from strongroom.enclave.governance.grant_records import Begun, Grant, GrantStatus, read_role
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.primitives import digest
@@ -42,6 +42,13 @@ def take_role(tables: Tables, grant: Grant, begun: Begun) -> Grant:
         return grant
     tables.maps.delete(HELD_ROLES, key)
     return grant.with_begun(replace(begun, uses=held[2]))
+
+
+def closed(tables: Tables, grant: Grant, status: GrantStatus, now_ms: int) -> Grant:
+    """The grant, over from now on, with all roles that were begun under it."""
+    for begun in grant.begins:
+        grant = take_role(tables, grant, begun)
+    return replace(grant, status=str(status), closed_ms=now_ms)
 
 
 def uses_of(tables: Tables, grant: Grant, begun: Begun) -> int:

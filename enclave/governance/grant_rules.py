@@ -1,13 +1,14 @@
 """Who may speak about a grant, and whether what approved it still counts.
 
 Owns these conditions, which hold at each word anew: an approver who is no member any more, or acts
-for the asker's operator now, no longer counts.
+for the asker's operator now, no longer counts; and more approvals are needed as soon as members ask
+for more.
 """
 
 from strongroom.enclave.governance.action_context import ActionContext, GovernanceView
-from strongroom.enclave.governance.affiliations import access_regions, operator_of
+from strongroom.enclave.governance.affiliations import operator_of
 from strongroom.enclave.governance.grant_people import region_of_person
-from strongroom.enclave.governance.grant_records import Grant
+from strongroom.enclave.governance.grant_records import Grant, Word
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.primitives import digest
 
@@ -48,13 +49,8 @@ def check_still_agreed(view: GovernanceView, grant: Grant, now_ms: int) -> None:
     Raises:
         ProgramError: ``not-approved``, ``unknown-operator`` or ``wrong-region``.
     """
-    voters = view.tables.voter_keys()
-    counted = sum(key in voters and _counts(view, grant, key) for key, _ in grant.approvals)
-    if counted < grant.needed:
-        refuse(Ground.NOT_APPROVED, f"{counted} of {grant.needed} approvals count: ask again")
-    if operator_of(view.tables, grant.asker) != grant.operator:
-        refuse(Ground.UNKNOWN_OPERATOR, "the asker no longer acts for the operator that it named")
-    allowed = access_regions(view.tables)
+    check_agreed(view, grant)
+    allowed = view.tables.access_regions
     if not allowed or view.blind:
         return
     if region_of_person(view, digest(grant.asker), now_ms) not in allowed:
@@ -62,6 +58,33 @@ def check_still_agreed(view: GovernanceView, grant: Grant, now_ms: int) -> None:
             Ground.WRONG_REGION,
             f"who begins must be in {', '.join(allowed)}: present a token that says so",
         )
+
+
+def check_agreed(view: GovernanceView, grant: Grant) -> None:
+    """The same, wherever the asker stands: by what is public alone.
+
+    Raises:
+        ProgramError: ``not-approved`` or ``unknown-operator``.
+    """
+    counted, needed = counting(view, grant, grant.approvals), needed_now(view, grant)
+    if counted < needed:
+        refuse(Ground.NOT_APPROVED, f"{counted} of {needed} approvals count: ask again")
+    if operator_of(view.tables, grant.asker) != grant.operator:
+        refuse(Ground.UNKNOWN_OPERATOR, "the asker no longer acts for the operator that it named")
+
+
+def counting(view: GovernanceView, grant: Grant, words: tuple[Word, ...]) -> int:
+    """How many of these words are of members who may decide about this grant now."""
+    voters = view.tables.voter_keys()
+    return sum(key in voters and _counts(view, grant, key) for key, _ in words)
+
+
+def needed_now(view: GovernanceView, grant: Grant) -> int:
+    """How many approvals this grant needs: as many as when it was asked for, or as members ask for
+    now, if that is more."""
+    if grant.emergency:
+        return grant.needed
+    return max(grant.needed, view.tables.limit("grant_approvals"))
 
 
 def eligible(view: GovernanceView, asker: bytes, operator: str) -> int:

@@ -1,8 +1,8 @@
 """What time alone brings about in privileged access, at the end of a block.
 
-Owns lapses, ends, and the events of what was not reported or not reviewed; and which grants are
-forgotten. Everybody judges by block time before this runs, so nothing lasts longer because a block
-is late.
+Owns lapses, ends, and the events of what was not reported or not reviewed; which grants are
+forgotten; and that a role ends with what was agreed to. Everybody judges by block time before this
+runs, so nothing lasts longer because a block is late.
 """
 
 from dataclasses import replace
@@ -14,13 +14,18 @@ from strongroom.enclave.governance.grant_records import (
     Grant,
     GrantStatus,
     read_grants,
+    read_role,
     write_grant,
 )
-from strongroom.enclave.governance.grant_roles import take_role
+from strongroom.enclave.governance.grant_roles import closed
+from strongroom.enclave.governance.grant_rules import check_agreed
+from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.programs.grants import GRANTS
 
 CLOSED_GRANTS_MAX = 128
 """Grants that are over and still shown, beside those whose ask could be replayed."""
+CLOSED_GRANTS_BYTES_MAX = 256 * 1024
+"""... and bytes of their records: whoever asks reads the public document whole (T11)."""
 
 
 def settle_grants(view: GovernanceView, height: Height, time_ms: Milliseconds) -> None:
@@ -54,11 +59,19 @@ def _timed(view: GovernanceView, grant: Grant, time_ms: int) -> Grant:
         if time_ms <= grant.claim_by_ms:
             return grant
         return replace(grant, status=str(GrantStatus.LAPSED), closed_ms=time_ms)
-    if time_ms < grant.until_ms:
-        return grant
-    for begun in grant.begins:
-        grant = take_role(view.tables, grant, begun)
-    return replace(grant, status=str(GrantStatus.ENDED), closed_ms=time_ms)
+    if time_ms >= grant.until_ms:
+        return closed(view.tables, grant, GrantStatus.ENDED, time_ms)
+    if any(read_role(begun.operation) for begun in grant.begins) and not _is_agreed(view, grant):
+        return closed(view.tables, grant, GrantStatus.REVOKED, time_ms)
+    return grant
+
+
+def _is_agreed(view: GovernanceView, grant: Grant) -> bool:
+    try:
+        check_agreed(view, grant)
+    except ProgramError:
+        return False
+    return True
 
 
 def _reported(view: GovernanceView, grant: Grant, at: tuple[int, int]) -> Grant:
@@ -68,6 +81,10 @@ def _reported(view: GovernanceView, grant: Grant, at: tuple[int, int]) -> Grant:
             place = f" at {begun.node}" if begun.node else ""
             words = f"{begun.operation}{place}: begun, and not finished in time"
             write_event(view.tables, GrantEvent.UNREPORTED, grant.id, words, at)
+    # Too few members may be left to review it: fewer suffice once members ask for fewer.
+    reviews = min(grant.reviews_needed, view.tables.limit("grant_approvals"))
+    if grant.awaits_review and reviews < grant.reviews_needed:
+        grant = replace(grant, reviews_needed=reviews)
     if grant.awaits_review and not grant.review_due and at[1] >= grant.review_by_ms:
         grant = replace(grant, review_due=True)
         words = "a used emergency was not reviewed in time: nobody asks before it is"
@@ -84,6 +101,9 @@ def _forget(view: GovernanceView, time_ms: int) -> None:
         and not one.awaits_review
         and time_ms > one.claim_by_ms
     ]
-    over.sort(key=lambda one: (one.closed_ms, one.id))
-    for one in over[: max(0, len(over) - CLOSED_GRANTS_MAX)]:
-        view.tables.maps.delete(GRANTS, one.id)
+    over.sort(key=lambda one: (one.closed_ms, one.id), reverse=True)
+    shown = 0
+    for place, one in enumerate(over):
+        shown += len(view.tables.maps.get(GRANTS, one.id) or b"")
+        if place >= CLOSED_GRANTS_MAX or shown > CLOSED_GRANTS_BYTES_MAX:
+            view.tables.maps.delete(GRANTS, one.id)

@@ -27,11 +27,13 @@ from strongroom.enclave.governance.grant_records import (
     read_role,
     write_grant,
 )
-from strongroom.enclave.governance.grant_roles import give_role, take_role
+from strongroom.enclave.governance.grant_roles import closed, give_role, take_role
 from strongroom.enclave.governance.grant_rules import (
     check_approver,
     check_asker,
     check_still_agreed,
+    counting,
+    needed_now,
 )
 from strongroom.enclave.governance.grants_asked import ask
 from strongroom.enclave.governance.records import Status
@@ -49,7 +51,7 @@ def approve(context: ActionContext) -> tuple[str, str]:
     """
     grant = _decidable(context)
     grant = replace(grant, approvals=(*grant.approvals, (context.signer, context.block.time_ms)))
-    if len(grant.approvals) >= grant.needed:
+    if counting(context.view, grant, grant.approvals) >= needed_now(context.view, grant):
         grant = _decided(context, grant, GrantStatus.APPROVED)
         if grant.emergency:
             words = f"emergency access for {grant.operator}: {grant.reason}"
@@ -66,7 +68,7 @@ def deny(context: ActionContext) -> tuple[str, str]:
     """
     grant = _decidable(context)
     grant = replace(grant, denials=(*grant.denials, (context.signer, context.block.time_ms)))
-    if len(grant.denials) >= grant.needed:
+    if counting(context.view, grant, grant.denials) >= grant.needed:
         grant = _decided(context, grant, GrantStatus.DENIED)
     write_grant(context.tables, grant)
     return grant.id, grant.status
@@ -85,7 +87,7 @@ def begin(context: ActionContext) -> tuple[str, str, str, int]:
     grant = _known(context, id)
     check_asker(context, grant)
     if grant.begins:
-        _check_running(grant, now_ms)
+        check_running(grant, now_ms)
     else:
         _check_approved(grant)
         if now_ms > grant.claim_by_ms:
@@ -149,7 +151,7 @@ def check_begun(
     begun = grant.begun(operation, node)
     if begun is None:
         refuse(Ground.NOT_BEGUN, "nothing of this was begun at this node: begin it first")
-    _check_running(grant, now_ms)
+    check_running(grant, now_ms)
     check_still_agreed(view, grant, now_ms)
     if begun.acted_ms or begun.finished_ms:
         refuse(Ground.TWICE, "this begin was acted upon, or finished: one begin, one operation")
@@ -208,8 +210,7 @@ def revoke(context: ActionContext) -> tuple[str, str]:
     voters = context.tables.voter_keys()
     if at_once or sum(key in voters for key, _ in grant.revocations) >= grant.needed:
         grant = _decided(context, grant, GrantStatus.REVOKED)
-        for begun in grant.begins:
-            grant = take_role(context.tables, grant, begun)
+        grant = closed(context.tables, grant, GrantStatus.REVOKED, now_ms)
     write_grant(context.tables, grant)
     return id, grant.status
 
@@ -294,7 +295,12 @@ def _check_approved(grant: Grant) -> None:
         refuse(Ground.NOT_APPROVED, f"the grant is {grant.status}")
 
 
-def _check_running(grant: Grant, now_ms: int) -> None:
+def check_running(grant: Grant, now_ms: int) -> None:
+    """Check that the time of a grant that was begun goes on.
+
+    Raises:
+        ProgramError: ``revoked``, ``expired`` or ``not-approved``.
+    """
     _check_approved(grant)
     if now_ms >= grant.until_ms:
         refuse(Ground.EXPIRED, "the grant's time is over: ask again")

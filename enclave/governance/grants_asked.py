@@ -12,6 +12,7 @@ from strongroom.enclave.governance.grant_records import (
     ACTS_OF_NODES,
     CLAIM_MS_MAX,
     EMERGENCY_MS_MAX,
+    GRANT_BEGINS_MAX,
     GRANT_MS_MAX,
     GRANT_MS_MIN,
     GRANT_NODES_MAX,
@@ -64,11 +65,14 @@ def ask(context: ActionContext) -> tuple[str, str]:
         refuse(Ground.REVIEW_DUE, "a used emergency awaits its review: admin review it first")
     _check_room(context, known)
     needed = tables.limit("grant_approvals")
-    enough = 1 if kind == GrantKind.EMERGENCY else needed
-    if eligible(context.view, signer, operator) < enough:
+    emergency = kind == GrantKind.EMERGENCY
+    enough = 1 if emergency else needed
+    # Whoever approves an emergency does not review it, and nobody asks before it is reviewed.
+    deciding = enough + emergency
+    if eligible(context.view, signer, operator) < deciding:
         refuse(
             Ground.NOT_APPROVED,
-            f"fewer than {enough} members are known to act for other operators: set_affiliation",
+            f"fewer than {deciding} members are known to act for other operators: set_affiliation",
         )
     grant = Grant(
         id=id,
@@ -108,7 +112,10 @@ def _check_named(operations: tuple[object, ...], nodes: tuple[object, ...]) -> N
             )
     if len(set(operations)) < len(operations) or len(set(nodes)) < len(nodes):
         refuse(Ground.MALFORMED, "name each operation and each node once")
-    if any(one in ACTS_OF_NODES for one in operations) != bool(nodes):
+    at_nodes = sum(one in ACTS_OF_NODES for one in operations)
+    if at_nodes * len(nodes) + len(operations) - at_nodes > GRANT_BEGINS_MAX:
+        refuse(Ground.MALFORMED, f"a grant is for {GRANT_BEGINS_MAX} acts at most: ask for two")
+    if bool(at_nodes) != bool(nodes):
         refuse(Ground.MALFORMED, "name the nodes of operations at nodes, and none for roles alone")
 
 

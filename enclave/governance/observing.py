@@ -17,7 +17,7 @@ from strongroom.enclave.governance.issuers import (
     read_pin,
     with_key,
 )
-from strongroom.enclave.governance.people_changes import CLAIM
+from strongroom.enclave.governance.people_changes import KID
 from strongroom.enclave.governance.records import Status
 from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.programs.framework import ProgramError
@@ -113,7 +113,7 @@ def _read(url: str, given: object) -> tuple[PinnedKey, ...]:
         if type(one) is not tuple or [*map(type, one)] != [str, str, str]:
             refuse(Ground.MALFORMED, "a key is (kid, algorithm, JWK)")
         kid, algorithm, jwk = one
-        CLAIM.check("kid", kid)
+        KID.check("kid", kid)
         if len(jwk) > JWK_BYTES_MAX:
             refuse(Ground.MALFORMED, f"a JWK has at most {JWK_BYTES_MAX} bytes")
         pins.append(read_pin(url, kid, algorithm, jwk)._replace(observed=True))

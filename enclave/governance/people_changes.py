@@ -2,7 +2,7 @@
 
 Owns kinds of arguments and rows for the table of changes.py; what they come to is issuers.py's.
 Adding loosens and waits; removing takes effect at once: standings of that issuer, or by that key,
-end with the vote.
+end with the vote, and its tokens admit nobody, also when it is chosen again.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,16 @@ from dataclasses import replace
 from typing import Any
 
 from strongroom.consensus.errors import AttestationError
+from strongroom.consensus.types import Height, Milliseconds
 from strongroom.enclave.attestation.strict_json import NotStrictJson, read_json
 from strongroom.enclave.governance import issuers
+from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.arguments import BOOL, NAME, Kind
 from strongroom.enclave.governance.change_rows import Change
 from strongroom.enclave.governance.issuers import ALGORITHMS, JWK_BYTES_MAX
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.governance.thresholds import Class
+from strongroom.enclave.governance.users import forget_issuer
 from strongroom.enclave.programs.people.issuers import GuestRule, Issuer
 from strongroom.enclave.text import is_ascii_line, is_line
 from strongroom.enclave.tokens.jose import decode_base64url
@@ -31,12 +34,11 @@ _SCHEME = "https://"
 
 
 def _is_url(value: Any) -> bool:
-    return (
-        _is_word(value, URL_CHARACTERS_MAX)
-        and value.startswith(_SCHEME)
-        and len(value) > len(_SCHEME)
-        and not any(mark in value for mark in "?#")
-    )
+    """One that says whose it is: nothing stands before the host's name."""
+    if not _is_word(value, URL_CHARACTERS_MAX) or not value.startswith(_SCHEME):
+        return False
+    authority = value.removeprefix(_SCHEME).partition("/")[0]
+    return authority != "" and "@" not in authority and not any(mark in value for mark in "?#\\")
 
 
 def _is_word(value: Any, most: int) -> bool:
@@ -151,6 +153,11 @@ ALGORITHM = Kind(
     lambda value: type(value) is str and value in ALGORITHMS,
     str,
 )
+KID = Kind(
+    f"a key's name, at most {CLAIM_CHARACTERS_MAX} characters of ASCII without spaces",
+    lambda value: _is_word(value, CLAIM_CHARACTERS_MAX),
+    str,
+)
 JWK = Kind(
     f"a public JWK as RFC 7638 writes it, at most {JWK_BYTES_MAX} bytes",
     lambda value: type(value) is str and value.isascii() and len(value) <= JWK_BYTES_MAX,
@@ -188,6 +195,10 @@ def _remove_issuer(rules: Rules, values: Mapping[str, Any]) -> Rules:
     return replace(rules, issuers=issuers.without_issuer(rules.issuers, values["issuer"]))
 
 
+def _forget(view: GovernanceView, values: Mapping[str, Any], _: Height, __: Milliseconds) -> None:
+    forget_issuer(view.tables, values["issuer"])
+
+
 def _add_key(rules: Rules, values: Mapping[str, Any]) -> Rules:
     pin = issuers.read_pin(values["issuer"], values["kid"], values["algorithm"], values["key"])
     return replace(rules, issuers=issuers.with_key(rules.issuers, pin))
@@ -210,9 +221,11 @@ _ISSUER = {
 ROWS: Mapping[str, Change] = {
     "add_issuer": Change(takes=_ISSUER, apply=_add_issuer, loosens=True, group=Class.USERS),
     "set_issuer": Change(takes=_ISSUER, apply=_set_issuer, loosens=True, group=Class.USERS),
-    "remove_issuer": Change(takes={"issuer": ISSUER}, apply=_remove_issuer, group=Class.USERS),
+    "remove_issuer": Change(
+        takes={"issuer": ISSUER}, apply=_remove_issuer, carry_out=_forget, group=Class.USERS
+    ),
     "add_issuer_key": Change(
-        takes={"issuer": ISSUER, "kid": CLAIM, "algorithm": ALGORITHM, "key": JWK},
+        takes={"issuer": ISSUER, "kid": KID, "algorithm": ALGORITHM, "key": JWK},
         apply=_add_key,
         loosens=True,
         group=Class.USERS,

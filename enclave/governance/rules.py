@@ -25,7 +25,7 @@ from strongroom.enclave.governance.thresholds import (
 )
 from strongroom.enclave.proofs.constitution import CONSTITUTION_ENTRIES_MAX, Constitution
 
-LATER = ("thresholds", "watchers", "issuers", "program_regions")
+LATER = ("thresholds", "watchers", "issuers", "program_regions", "access_regions")
 """What rules have only once it is used."""
 _DAY_MS = 86_400_000
 
@@ -113,6 +113,8 @@ class Rules:
     program_regions: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(program, or `service` for all; places from which it may be called), ascending; what is not
     there has no rule."""
+    access_regions: tuple[str, ...] = ()
+    """Where people must be who begin something under a grant; empty: there is no such rule."""
 
     @classmethod
     def of(cls, constitution: Constitution) -> "Rules":
@@ -179,7 +181,8 @@ class Rules:
         """Fields for the codec: (policy, members, roles, limits), then (name, value) of what stands
         there only once it is used, in the order of LATER."""
         issuers = () if self.issuers == Issuers() else self.issuers.to_wire()
-        used = (self.thresholds, self.watchers, issuers, self.program_regions)
+        regions = (self.program_regions, self.access_regions)
+        used = (self.thresholds, self.watchers, issuers, *regions)
         first = (self.policy.to_wire(), self.members, self.roles, self.limits)
         return (*first, *(one for one in zip(LATER, used, strict=True) if one[1]))
 
@@ -205,6 +208,7 @@ class Rules:
             (limits, (str, int)),
             (thresholds, (str, str)),
             (tuple((name,) for name in watchers), (str,)),
+            (tuple((name,) for name in later["access_regions"]), (str,)),
         )
         for entries, shape in shapes:
             for entry in codec.listed(
@@ -224,6 +228,7 @@ class Rules:
             watchers=watchers,
             issuers=issuers,
             program_regions=regions,
+            access_regions=later["access_regions"],
         )
 
 

@@ -53,6 +53,7 @@ from strongroom.enclave.programs.state import SCAN_MAX, MapSchema, State
 
 _NODE_FIELDS = tuple(name for name in Node.__dataclass_fields__ if name != "node_key")
 _EPOCHS_SHOWN_MAX = 256
+_ACCESS_REGIONS = "access_regions"
 
 
 class Tables:
@@ -179,6 +180,7 @@ class Tables:
                 (program, tuple(places.split("\n")))
                 for program, places in self.maps.items(PROGRAM_REGIONS)
             ),
+            access_regions=self.access_regions,
         )
 
     @property
@@ -190,6 +192,11 @@ class Tables:
             unpinned=tuple(key for key, _ in self.maps.items(UNPINNED)),
             serial=self.maps.single("issuer serial") or 0,
         )
+
+    @property
+    def access_regions(self) -> tuple[str, ...]:
+        """Where people must be who begin something; empty: there is no such rule."""
+        return self.maps.single(_ACCESS_REGIONS) or ()
 
     @property
     def policy(self) -> Policy:
@@ -210,6 +217,8 @@ class Tables:
             (PROGRAM_REGIONS, {name: "\n".join(places) for name, places in rules.program_regions}),
         ):
             self._write(schema, wanted)
+        if self.access_regions != rules.access_regions:
+            self.maps.set_single(_ACCESS_REGIONS, rules.access_regions or None)
         self.write_issuers(rules.issuers)
 
     def write_issuers(self, issuers: Issuers) -> None:

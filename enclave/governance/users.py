@@ -7,7 +7,6 @@ from strongroom.enclave.governance.refusals import Ground, refuse
 from strongroom.enclave.governance.tables import Tables
 from strongroom.enclave.programs.roster_tables import (
     ADMITTING,
-    ADMITTING_MAX,
     BROUGHT,
     BY_VOTE,
     ROOMS,
@@ -72,12 +71,10 @@ def admit_issuer(tables: Tables, issuer: str) -> None:
     """From now on who holds a good token of this issuer may open sessions.
 
     Raises:
-        ProgramError: ``no-change``, or ``full``: no more issuers can be marked.
+        ProgramError: ``no-change``.
     """
     if tables.maps.get(ADMITTING, issuer) is not None:
         refuse(Ground.NO_CHANGE, "its tokens admit already")
-    if tables.maps.map(ADMITTING).count >= ADMITTING_MAX:
-        refuse(Ground.FULL, f"at most {ADMITTING_MAX} issuers admit: dismiss one first")
     tables.maps.put(ADMITTING, issuer, True)
 
 
@@ -89,6 +86,11 @@ def dismiss_issuer(tables: Tables, issuer: str) -> None:
     """
     if tables.maps.get(ADMITTING, issuer) is None:
         refuse(Ground.NO_CHANGE, "its tokens admit nobody")
+    forget_issuer(tables, issuer)
+
+
+def forget_issuer(tables: Tables, issuer: str) -> None:
+    """The same when members remove it, whether or not its tokens admitted."""
     tables.maps.delete(ADMITTING, issuer)
 
 

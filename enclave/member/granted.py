@@ -16,12 +16,12 @@ from strongroom.enclave.governance.action_context import GovernanceView
 from strongroom.enclave.governance.grant_records import (
     Act,
     Begun,
-    GrantStatus,
     diagnostics_info,
     parameters_digest,
     read_grant,
 )
-from strongroom.enclave.governance.grants import check_begun
+from strongroom.enclave.governance.grant_rules import check_agreed
+from strongroom.enclave.governance.grants import check_begun, check_running
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.primitives import HYBRID_PUBLIC_SIZE, digest, hybrid_seal
 from strongroom.enclave.programs.framework import ProgramError
@@ -103,16 +103,17 @@ class Granted:
             raise NotGranted("unknown-grant", "no such grant stands in this node's state yet")
         named = parameters_digest(Act.DIAGNOSTICS, node.name, (recipient,))
         begun = grant.begun(Act.DIAGNOSTICS, node.name)
-        if begun is not None and begun.acted_ms:
-            if grant.status == GrantStatus.REVOKED:
-                raise NotGranted("revoked", "the grant was revoked: nothing more is given")
-            if begun.parameters != named:
-                raise NotGranted("other-parameters", "the begin names another recipient's key")
-            return begun, named
         try:
-            return check_begun(view, now_ms, grant, (Act.DIAGNOSTICS, node.name, named)), named
+            if begun is None or not begun.acted_ms:
+                place = (Act.DIAGNOSTICS, node.name, named)
+                return check_begun(view, now_ms, grant, place), named
+            check_running(grant, now_ms)
+            check_agreed(view, grant)
         except ProgramError as refused:
             raise NotGranted(refused.code, refused.message) from None
+        if begun.parameters != named:
+            raise NotGranted("other-parameters", "the begin names another recipient's key")
+        return begun, named
 
     def _seal(self, place: tuple[str, str], recipient: bytes, told: tuple[object, ...]) -> bytes:
         """Sealed to the grantee, and signed by the node key inside: only this enclave made it, for

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.statements import Statement
-from strongroom.consensus.types import NONCE_SIZE, Epoch, View
+from strongroom.consensus.types import DIGEST_SIZE, NONCE_SIZE, Digest, Epoch, View
 from strongroom.enclave.keys.sealing import EPOCHS_MAX, SealedState, seal, unseal
+from strongroom.enclave.member.starts import ANNOUNCED_MAX
 from strongroom.enclave.member.voting import Promises
 from strongroom.enclave.primitives import Secret
 
@@ -29,6 +30,8 @@ class HandOver:
     promises: Promises
     doubted: tuple[Epoch, ...] = ()
     """Epochs whose input secret the ledger has not shown to be of use yet (keyring.py)."""
+    announced: tuple[Digest, ...] = ()
+    """SHA-256 of the evidence that the boot made for the ledger (starts.py)."""
 
 
 def seal_hand_over(secret: Secret, handed: HandOver) -> bytes:
@@ -42,6 +45,7 @@ def seal_hand_over(secret: Secret, handed: HandOver) -> bytes:
         promises.floors,
         promises.silenced,
         handed.doubted,
+        handed.announced,
     )
     return seal(secret, PURPOSE, codec.encode(fields))
 
@@ -54,8 +58,8 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
     """
     try:
         value = codec.decode(unseal(secret, PURPOSE, data))
-        nonce, state, said, floors, silenced, doubted = codec.fields(
-            value, bytes, bytes, tuple, tuple, tuple, tuple, name="hand-over"
+        nonce, state, said, floors, silenced, doubted, announced = codec.fields(
+            value, bytes, bytes, tuple, tuple, tuple, tuple, tuple, name="hand-over"
         )
         listed = codec.listed(said, name="statements", count_max=STATEMENTS_MAX)
         return HandOver(
@@ -77,6 +81,10 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
             doubted=tuple(
                 Epoch(codec.unsigned(one, name="epoch"))
                 for one in codec.listed(doubted, name="doubted", count_max=EPOCHS_MAX)
+            ),
+            announced=tuple(
+                Digest(codec.sized(one, DIGEST_SIZE, name="announced"))
+                for one in codec.listed(announced, name="announced", count_max=ANNOUNCED_MAX)
             ),
         )
     except NotCanonical as error:

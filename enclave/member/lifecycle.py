@@ -272,6 +272,7 @@ class Lifecycle:
         self._active = ActiveEnclave(
             self._chip, self._measurement, self._sealing_secret, state, verified
         )
+        self._active.starts.succeed()
         self._waits_for = random_bytes(32)
         return self._waits_for
 

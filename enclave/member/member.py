@@ -38,6 +38,7 @@ from strongroom.enclave.member.handover import HandOver
 from strongroom.enclave.member.key_release import KeyRelease
 from strongroom.enclave.member.peers import judge_peer
 from strongroom.enclave.member.stage import Need
+from strongroom.enclave.member.starts import Starts
 from strongroom.enclave.member.voting import VotingGuards
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement, interpreter
@@ -72,9 +73,12 @@ class ActiveEnclave:
         self._loader = Loader(genesis.chain, self._executor, self.keystore.keyring, self._epochs)
         self._duties = Duties(self.keystore)
         self._granted = Granted(self.keystore)
+        self.starts = Starts(self.keystore)
         self._counters = Counters()
         self._measurement = measurement
         self._erasure = Erasure(self.keystore.keyring, self._executor, self._epochs)
+        self._clock_ms = 0
+        """The host's, as it told it with its duties: each second."""
         self._provisional = False
         """Outcomes were applied that no quorum's anchor has confirmed yet."""
         self._settled = Epoch(0)
@@ -114,6 +118,7 @@ class ActiveEnclave:
         """The transaction by which this node is admitted, stays in, or announces its boot: evidence
         over a block."""
         evidence = self.keystore.evidence(self._epochs, bytes(block), height)
+        self.starts.note(evidence)
         return self._duties.say(ATTEST, (evidence, rpc, peer))
 
     # --- signatures by the node key ---
@@ -327,7 +332,9 @@ class ActiveEnclave:
             raise NotFresh("this node is catching up: ask again, or ask another node")
         id = transaction_id(envelope)
         try:
-            answer = self._executor.query(envelope, outcome, fresh=self.freshness.since(id))
+            answer = self._executor.query(
+                envelope, outcome, fresh=self.freshness.since(id), clock_ms=self._clock_ms
+            )
         except HeadsNeeded:
             self.freshness.demand(id)
             raise
@@ -419,6 +426,7 @@ class ActiveEnclave:
     def duties(self, wall_ms: int) -> tuple[bytes, tuple[bytes, ...], int, Need]:
         """(sealed state to be stored first, or nothing; envelopes to submit; next deadline in block
         time; a need)."""
+        self._clock_ms = wall_ms
         need = self._need()
         governance, executor = self._executor.governance, self._executor
         changed, said = False, tuple[bytes, ...]()
@@ -428,13 +436,14 @@ class ActiveEnclave:
         settled = not self._provisional and reached(executor.height)
         if settled and need is not Need.SUPERSEDED:
             changed, said = self._duties.now(governance, wall_ms, executor.height, executor.root)
+        changed = changed or self.starts.unsealed
         deadline = 1 if self._erasure.waits_for_anchor() else int(governance.deadline_ms)
-        return self.keystore.sealed() if changed else b"", said, deadline, need
+        return self._sealed() if changed else b"", said, deadline, need
 
     def _need(self) -> Need:
         governance, keystore = self._executor.governance, self.keystore
         node = governance.node(keystore.node_key)
-        if node is not None and node.boot > keystore.boot:
+        if self.starts.is_over(node):
             return Need.SUPERSEDED
         attests = node is None or node.boot < keystore.boot or governance.is_due_to_attest(node)
         if self._lacks_keys() and not (attests and self._needs_by_turns):
@@ -479,6 +488,10 @@ class ActiveEnclave:
         """The sealed state with the newest mark, and without input secrets that are of no more use
         (P10)."""
         self._erasure.erase_due()
+        return self._sealed()
+
+    def _sealed(self) -> bytes:
+        self.starts.unsealed = False
         return self.keystore.sealed()
 
     def hand_over(self, nonce: bytes) -> HandOver:
@@ -489,6 +502,7 @@ class ActiveEnclave:
             state=self.keystore.state(),
             promises=self.voting.hand_over(),
             doubted=self.keystore.keyring.doubted,
+            announced=self.starts.announced,
         )
 
     def take_over(self, taken: HandOver) -> bytes:
@@ -498,6 +512,7 @@ class ActiveEnclave:
             OperatorFault: it was handed over by another boot.
         """
         self.keystore.go_on(taken.state, taken.doubted)
+        self.starts.take_over(taken.announced)
         self._erasure.erase_outlived()
         self._open_guards()
         self.voting.take_over(taken.promises)
@@ -519,8 +534,8 @@ class ActiveEnclave:
 
     def _check_current(self) -> None:
         node = self._executor.governance.node(self.keystore.node_key)
-        if node is not None and node.boot > self.keystore.boot:
+        if self.starts.is_over(node):
             raise Superseded(
-                f"boot {node.boot} of this node stands on the ledger, this is boot "
-                f"{self.keystore.boot}: it stops"
+                f"boot {present(node, 'it is another').boot} of this node stands on the ledger, "
+                f"this is boot {self.keystore.boot}: it stops"
             )

@@ -1,8 +1,9 @@
 """Key sets as issuers publish them (RFC 7517 §5), for hosts and members who bring keys to the
 ledger.
 
-Owns which keys of a set are of use: public ones for signatures, with a name, of an algorithm that
-is taken here. All others are left aside. What is pinned, governance judges anew.
+Owns which keys of a set are of use: public ones for signatures, with a name that can be voted on,
+of an algorithm that is taken here. All others are left aside. What is pinned, governance judges
+anew.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 from strongroom.consensus.errors import AttestationError, ClientFault
 from strongroom.enclave.governance.issuers import PinnedKey, read_pin
+from strongroom.enclave.governance.people_changes import KID
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.tokens.jose import canonical_jwk, read_key
 
@@ -51,7 +53,7 @@ def _pin(jwk: Any, issuer: str) -> PinnedKey | None:
     algorithm = jwk.get("alg")
     if algorithm is None and isinstance(kind, str) and isinstance(curve, str):
         algorithm = _USUAL.get((kind, curve))
-    if not isinstance(kid, str) or not isinstance(algorithm, str):
+    if not isinstance(kid, str) or not KID.holds(kid) or not isinstance(algorithm, str):
         return None
     try:
         read_key(jwk, algorithm)

@@ -5,7 +5,9 @@ allows both prove that one's guilt alone (consensus/equivocation.py). A member a
 recovery under one generation of shares: two agreements name it (T5B). Two receipts that tell two
 histories, certified in different views, prove that more than f validators broke their word, and
 name who signed both; nobody's guilt follows from that: misled by others' votes that stand in
-neither file, an honest validator finalises one block, and in a later view another. Whose a vote key
+neither file, an honest validator finalises one block, and in a later view another. Where one of
+the two histories was recovered by members, from below a block that the lost quorum had made final,
+no validator signed both, and nobody need have lied: who agreed to it is told. Whose a vote key
 of a later epoch is, the quorum of the epoch before has said; of epoch 0, evidence in genesis.
 
 The proof is both files again: whoever has it judges anew. Forms of files: misbehaviour_files.py;
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 
 from strongroom.consensus.equivocation import VoteEvidence, check
 from strongroom.consensus.errors import PeerFault, ReceiptInvalid
-from strongroom.consensus.recovery import Finality, RecoveryStatement
+from strongroom.consensus.recovery import Finality, RecoveryCertificate, RecoveryStatement
 from strongroom.consensus.statements import Vote
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.enclave.formats import merkle
@@ -67,6 +69,9 @@ class Misbehaviour:
     """The contradiction, in words."""
     signed_both: tuple[Accused, ...]
     """By key."""
+    recovered_by: tuple[str, ...] = ()
+    """Names of the members who agreed to what is not certified by validators; they need not have
+    known better."""
 
     @property
     def guilty(self) -> tuple[Accused, ...]:
@@ -83,6 +88,7 @@ def judge(first: Shown, second: Shown, pin: str) -> Misbehaviour:
     """
     one, other = VerifiedShown(first, pin), VerifiedShown(second, pin)
     votes, agreements = dict(_contradictions(one, other)), list(_agreed_twice(one, other))
+    recovered: set[str] = set()
     signed_both = [
         _accused(one, other, key, (epoch, epoch), found) for (epoch, key), found in votes.items()
     ]
@@ -96,12 +102,17 @@ def judge(first: Shown, second: Shown, pin: str) -> Misbehaviour:
         epochs = (here.statement.epoch, there.statement.epoch)
         both = _signers(one, here) & _signers(other, there)
         signed_both += [_accused(one, other, key, epochs) for key in both]
+        for certificate in (here, there):
+            if isinstance(certificate, RecoveryCertificate):
+                recovered.update(certificate.members)
+                what += f", recovered by members from block {certificate.head.header.height}"
     return Misbehaviour(
         pin=pin,
         service=one.genesis.constitution.name,
         simulated=one.genesis.simulated,
         what=what,
         signed_both=tuple(sorted(signed_both, key=lambda found: found.key)),
+        recovered_by=tuple(sorted(recovered)),
     )
 
 

@@ -26,19 +26,23 @@ from strongroom.enclave.formats.recovery_plan import (
 )
 from strongroom.enclave.governance.recovering import check_plan, one_time_key
 from strongroom.enclave.keys.recovery import OpenInToken, open_share
+from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.primitives import HybridKey, hybrid_seal
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
 
 OFFER_VERSION = 1
 OFFER_BYTES_MAX = 32 * 1024 * 1024
 OFFER_EPOCHS_MAX = 1 << 16
+AHEAD_MS_MAX = 10 * 60_000
+"""By so much an opening header may be later than a member's clock."""
 
 
 class RefusedToGive(ClientFault):
     """A member gives nothing for this offer.
 
     Attributes:
-        reason: ``another-service``, ``offer-forged``, ``older-than-you-know`` or ``not-a-member``.
+        reason: ``another-service``, ``offer-forged``, ``older-than-you-know``,
+            ``another-history``, ``time-ahead`` or ``not-a-member``.
     """
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -148,6 +152,52 @@ def check_newest(offer: JudgedOffer, known: Height) -> None:
             "older-than-you-know",
             f"the ledger behind this offer ends at height {offer.height}, and you know height "
             f"{known}: what came after it would be lost; have it begun from a newer copy",
+        )
+
+
+def check_history(offer: JudgedOffer, receipt: Receipt) -> None:
+    """Compare an offer with how a receipt says that epochs ended: height alone does not tell a
+    ledger that went on from one that went on otherwise.
+
+    Args:
+        offer: judged.
+        receipt: verified against the same pin (receipts.py).
+
+    Raises:
+        RefusedToGive: ``another-history``.
+    """
+    anchor, head = receipt.anchor, offer.plan.head.header
+    same = anchor.height != head.height or anchor.digest == head.digest
+    for entry in receipt.epochs:
+        known = offer.epochs.anchor_of(entry.description.epoch)
+        ends = offer.plan.opening if known is None else known
+        same = same and ends.digest == entry.header.digest
+    if not same:
+        raise RefusedToGive(
+            "another-history",
+            f"your receipt of height {receipt.height} is of a ledger that went on otherwise than "
+            "the one behind this offer: who agrees to it drops what you have a receipt of",
+        )
+
+
+def check_time(offer: JudgedOffer, now_ms: int) -> None:
+    """Compare the time at which the next epoch would begin with this member's clock: that of one
+    host alone, where else a quorum's clocks keep block time. Ahead of it, delays and terms would be
+    over at once, and the chain would stand still until clocks are there.
+
+    Args:
+        offer: judged.
+        now_ms: Unix milliseconds.
+
+    Raises:
+        RefusedToGive: ``time-ahead``.
+    """
+    opening, head = offer.plan.opening, offer.plan.head.header
+    if opening.time_ms > max(now_ms + AHEAD_MS_MAX, head.time_ms + 1):
+        raise RefusedToGive(
+            "time-ahead",
+            f"this offer would go on {(opening.time_ms - now_ms) // 1000} s after your clock: "
+            "have the clock of the node that leads put right, and a recovery begun anew; or yours",
         )
 
 

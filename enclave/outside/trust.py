@@ -25,7 +25,13 @@ from strongroom.enclave.attestation.verifier import GOVERNED, VerifiedEnclave, v
 from strongroom.enclave.outside.distrust import Behind, NoQuorum, NotTrusted
 from strongroom.enclave.outside.epochs_shown import follow_epochs
 from strongroom.enclave.primitives import random_bytes, verify
-from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, epoch_chain, verify_genesis
+from strongroom.enclave.proofs.genesis import (
+    VerifiedGenesis,
+    chain_of,
+    epoch_chain,
+    pin_of,
+    verify_genesis,
+)
 from strongroom.enclave.proofs.heads import FreshPoint, check_heads
 
 ADMISSION_TURNS_MAX = 3
@@ -173,8 +179,13 @@ class Trust:
 
     def _check_genesis(self, info: Any) -> VerifiedGenesis:
         data = _field(info, "genesis", bytes, "pin")
-        if sha256(data).digest() != self._chain:
-            raise NotTrusted("pin", f"the genesis that it shows is not the one of {self.pin}")
+        if (shown := sha256(data).digest()) != self._chain:
+            raise NotTrusted(
+                "pin",
+                f"it shows the genesis of {pin_of(ChainId(shown))}, not of {self.pin}: the "
+                "service was founded anew, or this is another one. Nothing was sealed. If you "
+                "trust it, take its service.json from its operator",
+            )
         try:
             return verify_genesis(data)
         except NotCanonical as error:

@@ -77,6 +77,7 @@ class Context:
         "believed",
         "by_grant",
         "claimed",
+        "clock_ms",
         "countries",
         "epoch",
         "height",
@@ -119,6 +120,9 @@ class Context:
         """Of the block that is executed; of the newest executed one for a query."""
         self.time_ms = Milliseconds(0)
         """Its block time."""
+        self.clock_ms = 0
+        """While a query is answered, the clock of the node's host, Unix milliseconds: no block may
+        have come for long. 0 otherwise, and where none is told."""
         self.epoch = Epoch(0)
         """Its epoch."""
         self.position = 0
@@ -229,9 +233,15 @@ class Context:
             raise ProgramError("not a query", "recorded results are for queries")
         return self._recorded(id)
 
-    def enter(self, identity: bytes, recorded: Callable[[bytes], Any] | None = None) -> None:
+    def enter(
+        self,
+        identity: bytes,
+        recorded: Callable[[bytes], Any] | None = None,
+        clock_ms: int = 0,
+    ) -> None:
         """Turn to the next caller (for the runner)."""
         self.identity = identity
+        self.clock_ms = clock_ms
         self.claimed = None
         self.once = False
         self.by_grant = None

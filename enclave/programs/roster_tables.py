@@ -47,7 +47,6 @@ ROOMS_SHARE = ROOMS_MAX + WORDS_MAX
 """A room may open one in so many of the sessions that an identity may."""
 WORD_BYTES = 256
 """Charged for a word, besides an entry: what it takes up in VOUCHED, ROOMS and WORDS."""
-ADMITTING_MAX = 64
 TOTAL = b""
 """Key in BROUGHT: how many stand in USERS."""
 VOTED = b"vote"

@@ -65,6 +65,8 @@ OPENED = codec.encode_value((True, None, None))
 """The result of an opening that carries no call."""
 _TURN_STEPS = 1 << 40
 """Of a program at the turn of an epoch: its boxes are counted when they are made."""
+_NOTE_STEPS = 16
+"""Of counting a use: one look and one change."""
 _Operations = dict[tuple[str, str], Operation]
 
 
@@ -267,6 +269,7 @@ class Runner:
             raise
         except Exception as error:
             state.roll_back()
+            self._note_failed_use()
             if type(error) is BudgetExceeded and steps < STEPS_MAX:
                 error = NoRoom()
             failed = codec.encode_value((False, _told(_as_program_error(error)), None))
@@ -280,14 +283,14 @@ class Runner:
         return plaintext, claim, plaintext
 
     def ask(
-        self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any]
+        self, call: bytes, identity: bytes, recorded: Callable[[bytes], Any], clock_ms: int = 0
     ) -> tuple[bool, Any]:
         """Answer one query: (True, value) or (False, (code, message)). State stays as it is.
 
         Raises:
             OutcomeNeeded: `recorded` raised it.
         """
-        self._context.enter(identity, recorded)
+        self._context.enter(identity, recorded, clock_ms)
         self.state.meter.left = QUERY_STEPS_MAX
         try:
             value = self._perform(self._queries, call)
@@ -353,6 +356,21 @@ class Runner:
         if held is not None:
             until_ms, id, uses, _ = held
             context.held.put(context.by_grant, (until_ms, id, uses + 1, context.time_ms))
+
+    def _note_failed_use(self) -> None:
+        """A call that failed has told something too, and it is the use alone that stands of it.
+
+        Its bytes are fewer than those that any envelope brings (WRITES_PER_BYTE).
+        """
+        if self._context.by_grant is None or self._stands is not None:
+            return
+        meter = self.state.meter
+        left, meter.left = meter.left, _NOTE_STEPS
+        try:
+            self._note_use()
+            self.state.commit()
+        finally:
+            meter.left = left
 
 
 def _told(error: ProgramError) -> tuple[str, str]:

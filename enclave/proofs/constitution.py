@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.types import DIGEST_SIZE, Digest, Milliseconds, PublicKey
+from strongroom.consensus.types import DIGEST_SIZE, KEY_SIZE, Digest, Milliseconds, PublicKey
 from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.attestation.policy import Policy, named_key
 from strongroom.enclave.primitives import digest
@@ -19,6 +19,7 @@ CONSTITUTION_BYTES_MAX = 1024 * 1024
 CONSTITUTION_SALT_SIZE = 32
 CONSTITUTION_ENTRIES_MAX = 1024
 """Of each list in a constitution."""
+_AFFILIATIONS = "affiliations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,9 @@ class Constitution:
     """Names of the active programs; their code is part of the measurement."""
     limits: tuple[tuple[str, int], ...]
     """(name, value): bounds that governance may change."""
+    affiliations: tuple[tuple[PublicKey, str], ...] = ()
+    """(member's key, operator): for which operator a member acts, in privileged access; by key.
+    Without any, the bytes are those of before there were some."""
 
     def __post_init__(self) -> None:
         checked_name(self.name, name="service")
@@ -48,6 +52,7 @@ class Constitution:
             (self.roles, "roles"),
             (self.programs, "programs"),
             (tuple(name for name, _ in self.limits), "limits"),
+            (tuple(key for key, _ in self.affiliations), "affiliations"),
         )
         for entries, name in lists:
             if len(entries) > CONSTITUTION_ENTRIES_MAX or list(entries) != sorted(set(entries)):  # type: ignore[type-var]
@@ -57,6 +62,8 @@ class Constitution:
                 )
         if len({key for _, key in self.members}) != len(self.members):
             raise NotCanonical("constitution: two members have one key")
+        if not {key for key, _ in self.affiliations} <= {key for _, key in self.members}:
+            raise NotCanonical("constitution: who acts for an operator must be a member")
 
     @property
     def operators(self) -> tuple[tuple[str, PublicKey], ...]:
@@ -74,7 +81,8 @@ class Constitution:
         return dict(self.limits).get(name, default)
 
     def encode(self) -> bytes:
-        """Canonical bytes; the first field is the label."""
+        """Canonical bytes; the first field is the label, the last one is there once it is used."""
+        later = ((_AFFILIATIONS, self.affiliations),) if self.affiliations else ()
         return codec.encode(
             (
                 labels.CONSTITUTION,
@@ -86,6 +94,7 @@ class Constitution:
                 self.roles,
                 self.programs,
                 self.limits,
+                *((later,) if later else ()),
             )
         )
 
@@ -98,8 +107,10 @@ class Constitution:
         """
         shape = (bytes, str, bytes, int, tuple, tuple, tuple, tuple, tuple)
         value = codec.decode(data, size_max=CONSTITUTION_BYTES_MAX)
+        if type(value) is not tuple:
+            raise NotCanonical("constitution: expected a sequence")
         label, name, salt, created, policy, members, roles, programs, limits = codec.fields(
-            value, *shape, name="constitution"
+            value[: len(shape)], *shape, name="constitution"
         )
         if label != labels.CONSTITUTION:
             raise NotCanonical("constitution: another label")
@@ -114,11 +125,29 @@ class Constitution:
                 checked_name(one, name="program") for one in _entries(programs, "programs")
             ),
             limits=tuple(_limit(one) for one in _entries(limits, "limits")),
+            affiliations=_affiliations(value[len(shape) :]),
         )
 
 
 def _entries(value: object, name: str) -> Sequence[object]:
     return codec.listed(value, name=name, count_max=CONSTITUTION_ENTRIES_MAX)
+
+
+def _affiliations(later: tuple[object, ...]) -> tuple[tuple[PublicKey, str], ...]:
+    """What stands after the limits: nothing, or affiliations, under their name."""
+    if not later:
+        return ()
+    (parts,) = codec.fields(later, tuple, name="constitution")
+    (part,) = codec.fields(parts, tuple, name="constitution's later part")
+    word, entries = codec.fields(part, str, tuple, name="constitution's later part")
+    if word != _AFFILIATIONS or not entries:
+        raise NotCanonical("constitution: something that this version does not know")
+    found = []
+    for one in _entries(entries, _AFFILIATIONS):
+        key, operator = codec.fields(one, bytes, str, name="affiliation")
+        sized = codec.sized(key, KEY_SIZE, name="member's key")
+        found.append((PublicKey(sized), checked_name(operator, name="operator")))
+    return tuple(found)
 
 
 def _role(value: object) -> tuple[str, str, Digest]:

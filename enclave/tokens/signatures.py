@@ -18,6 +18,21 @@ from strongroom.enclave.tokens.reasons import Reason, demand, refuse
 RSA_BITS_MIN = 2048
 RSA_BITS_MAX = 8192
 
+_FIELD = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    (
+        0,
+        1,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+        _FIELD - 1,
+        _FIELD,
+        _FIELD + 1,
+    )
+)
+"""y of the points of Ed25519 that 8 takes to nothing, in all their encodings: under such a key what
+anybody signs verifies, one message of eight or more."""
+
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | Ed25519PublicKey
 
 
@@ -125,8 +140,10 @@ def edwards_key(point: bytes) -> Ed25519PublicKey:
     """An Ed25519 key of 32 bytes.
 
     Raises:
-        AttestationError: ``malformed``.
+        AttestationError: ``malformed``, also for a point by which everybody signs.
     """
+    y = int.from_bytes(point, "little") & ((1 << 255) - 1)
+    demand(y not in _SMALL_ORDER, Reason.MALFORMED, "the key is a point by which everybody signs")
     try:
         return Ed25519PublicKey.from_public_bytes(point)
     except ValueError:

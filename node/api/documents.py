@@ -19,7 +19,7 @@ from strongroom.enclave.formats.outcome import CODE_MAX, Code, Outcome
 from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.receipts import build_receipt
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.rpc.backend import Blob, Document
+from strongroom.node.rpc.backend import Blob, Document, Rows
 
 _KINDS = {envelopes.CALL: "call", envelopes.OPENING: "opening", envelopes.PUBLIC: "public"}
 
@@ -70,12 +70,22 @@ def transaction_documents(
     block: StoredBlock, outcome: Outcome | None, offset: int, limit: int
 ) -> list[Document]:
     """Some transactions of a block, by position."""
-    codes = None if outcome is None else outcome.ids_and_codes()
-    shown = islice(enumerate(block.envelopes()), offset, offset + limit)
-    return [
-        _transaction(index, envelope, None if codes is None else codes[index][1])
-        for index, envelope in shown
-    ]
+    return transaction_rows(block, outcome).page(offset, limit)
+
+
+def transaction_rows(block: StoredBlock, outcome: Outcome | None) -> Rows:
+    """All of them, described page by page."""
+    envelopes = block.envelopes()
+    codes = None if outcome is None else outcome.codes
+
+    def page(offset: int, limit: int) -> list[Document]:
+        shown = islice(enumerate(envelopes), offset, offset + limit)
+        return [
+            _transaction(index, envelope, None if codes is None else codes[index])
+            for index, envelope in shown
+        ]
+
+    return Rows(len(envelopes), page)
 
 
 def _transaction(index: int, envelope: bytes, code: int | None) -> Document:

@@ -20,6 +20,7 @@ from strongroom.node.api.documents import (
     head_document,
     receipt_of,
     transaction_documents,
+    transaction_rows,
 )
 from strongroom.node.api.ledger_sources import LedgerSources, Records
 from strongroom.node.api.public_state import validator_names
@@ -36,28 +37,32 @@ class LedgerDesk:
     def __init__(self, sources: LedgerSources) -> None:
         self._sources, self._store = sources, sources.store
 
-    def transaction(self, id: TransactionId) -> Document:
-        """Where a transaction stands, with what anybody can see of it, and how far this node has
-        executed."""
-        place, executed = place_of(self._store, id), self._executed()
-        if place is None:
+    def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
+        """What tells where a transaction stands, with what anybody can see of it, and how far this
+        node has executed."""
+        found, executed = self._store.find_transaction(id), self._executed()
+        if found is None:
+            status = "pending" if self._sources.mempool.pending(id) else "unknown"
+            return lambda: {"id": id, "status": status, **executed}
+        read = self._reading(found.height)
+
+        def describe() -> Document:
+            block, outcome = read()
+            if outcome is None:
+                raise _not_executed(found.height)
             return {
                 "id": id,
-                "status": "pending" if self._sources.mempool.pending(id) else "unknown",
+                "status": "final",
+                "height": found.height,
+                "index": found.position,
+                "code": found.code,
+                "refusal": code_text(found.code) if found.code else None,
+                "result": Blob(outcome.result_at(found.position) or b""),
+                "envelope": envelope_document(block.envelopes()[found.position]),
                 **executed,
             }
-        envelope = self._stored(place.height).envelopes()[place.index]
-        return {
-            "id": id,
-            "status": "final",
-            "height": place.height,
-            "index": place.index,
-            "code": place.code,
-            "refusal": code_text(place.code) if place.code else None,
-            "result": Blob(place.result),
-            "envelope": envelope_document(envelope),
-            **executed,
-        }
+
+        return describe
 
     def receipt(self, id: TransactionId) -> Document:
         """The receipt, once an outcome anchor over it is final."""
@@ -89,7 +94,10 @@ class LedgerDesk:
         def describe() -> Document:
             stored, outcome = read()
             names = self._names_in(stored.header.epoch, governance)
-            return block_document(stored, outcome, names, transactions=transactions)
+            document = block_document(stored, outcome, names, transactions=False)
+            if transactions:
+                document["transactions"] = transaction_rows(stored, outcome)
+            return document
 
         return describe
 
@@ -124,9 +132,7 @@ class LedgerDesk:
         store = self._store
         block, outcome = store.reading(Kind.BLOCK, height), store.reading(Kind.OUTCOME, height)
         if block is None:
-            raise NotFound(
-                f"no block at height {height}: the newest final one is {store.newest_block}"
-            )
+            raise self._no_block(height)
 
         def read() -> tuple[StoredBlock, Outcome | None]:
             return StoredBlock.decode(block()), None if outcome is None else Outcome.decode(
@@ -135,13 +141,22 @@ class LedgerDesk:
 
         return read
 
+    def _no_block(self, height: int) -> NotFound:
+        newest = self._store.newest_block
+        return NotFound(f"no block at height {height}: the newest final one is {newest}")
+
     def header(self, height: int) -> Document:
         """A final header with its own certificate, if it has one."""
-        block = self._stored(height)
-        certificate = (
-            None if block.certificate is None else Blob(codec.encode(block.certificate.to_wire()))
-        )
-        return {"header": Blob(block.header.encoded), "certificate": certificate}
+        data = self._store.block(height) if height > 0 else None
+        if data is None:
+            raise self._no_block(height)
+        header, certificate = header_and_certificate(data)
+        return {
+            "header": Blob(header.encoded),
+            "certificate": None
+            if certificate is None
+            else Blob(codec.encode(certificate.to_wire())),
+        }
 
     def consistency(self, start: int, end: int) -> Document:
         """That the history over heights 0..start is a prefix of that over 0..end (RFC 6962
@@ -196,14 +211,6 @@ class LedgerDesk:
             raise NotFound("no final block has a header of this digest")
         return height
 
-    def _stored(self, height: int) -> StoredBlock:
-        data = self._store.block(height) if height > 0 else None
-        if data is None:
-            raise NotFound(
-                f"no block at height {height}: the newest final one is {self._store.newest_block}"
-            )
-        return StoredBlock.decode(data)
-
 
 def place_of(store: Records, id: TransactionId) -> Place | None:
     """Where an id took effect, else its first refusal; from the index and the store."""
@@ -222,5 +229,9 @@ def outcome_of(store: Records, height: int) -> Outcome:
     """
     data = store.outcome(height)
     if data is None:
-        raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
+        raise _not_executed(height)
     return Outcome.decode(data)
+
+
+def _not_executed(height: int) -> NotYet:
+    return NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)

@@ -50,7 +50,7 @@ class Service:
         self._ledger, self._queries = LedgerDesk(sources), QueryDesk(sources, on_heads)
         self._screen = screen_of(sources)
         ledger = self._ledger
-        self.transaction, self.receipt = ledger.transaction, ledger.receipt
+        self.transaction_reading, self.receipt = ledger.transaction_reading, ledger.receipt
         self.block_reading, self.rows_reading = ledger.block_reading, ledger.rows_reading
         self.head_reading, self.header = ledger.head_reading, ledger.header
         self.consistency = ledger.consistency

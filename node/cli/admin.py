@@ -272,8 +272,11 @@ def show_access(state: "Document", id: str | None, as_json: bool) -> None:
     """`admin list` and `explorer grants`."""
     from strongroom.node.api.access_state import access_document, grant_document
     from strongroom.node.cli import admin_tables
+    from strongroom.node.client.access import check_shown
 
     if id is None:
+        for shown in state.access.grants:
+            check_shown(shown)
         document = access_document(state)
         emit(document, as_json, lambda: admin_tables.show_access(document))
         return
@@ -301,18 +304,30 @@ def _about(
 
     speaker = Speaker(directory, member, timeout, as_json)
 
+    named: list[GrantEntry] = []
+
     def fields(state: Any) -> tuple[Any, ...]:
-        grant = _found(state, id)
-        return grant.id, grant.digest
+        named[:] = [_found(state, id)]
+        return named[0].id, named[0].digest
 
     told = speaker.said(action, fields)
+    (grant,) = named
+    speaker.settle({"digest": grant.digest.hex()})
     if action == "review":
         left = told["value"][1]
-        speaker.show(
-            f"reviewed; {left} more members must" if left else "reviewed by enough members"
-        )
-        return
-    speaker.show(_status_text(told))
+        status = f"reviewed; {left} more members must" if left else "reviewed by enough members"
+    else:
+        status = _status_text(told)
+    speaker.show(f"{_asked_text(grant)}\n{status}")
+
+
+def _asked_text(grant: "GrantEntry") -> str:
+    """What a word was about: all that the digest covers, but the times."""
+    place = f" at {', '.join(grant.nodes)}" if grant.nodes else ""
+    return (
+        f"{grant.kind}: {', '.join(grant.operations)}{place}, {grant.duration_ms / 60_000:g} min, "
+        f"asked by {grant.asker.hex()} for {grant.operator}: {grant.reason}"
+    )
 
 
 def _status_text(told: dict[str, Any]) -> str:

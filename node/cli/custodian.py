@@ -90,7 +90,7 @@ def init(
         service=service,
         identity=identity,
         listen=_address(listen),
-        environment=_variables(variables or []),
+        environment=variables_of(variables or []),
     )
     pin = pin_of(pin_file, pin_fd, customer)
     settings, made = run(_with(settings, pin, lambda device: _make(settings, device, form)))
@@ -273,7 +273,8 @@ def _address(text: str) -> Address | None:
         raise OperatorFault(f"--listen: {fault}") from None
 
 
-def _variables(given: list[str]) -> dict[str, str]:
+def variables_of(given: list[str]) -> dict[str, str]:
+    """Variables of --env. Raises OperatorFault."""
     read = {}
     for one in given:
         name, separator, value = one.partition("=")

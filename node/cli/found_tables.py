@@ -6,17 +6,17 @@ Owns words and JSON. It shows what a file says; whether that holds, `found check
 from datetime import UTC, datetime
 from typing import Any
 
+from strongroom.consensus.errors import NotCanonical
+from strongroom.enclave.primitives import digest
 from strongroom.enclave.proofs.genesis import pin_of
-from strongroom.node.membership.ceremony_files import (
-    Acceptance,
-    Card,
-    CeremonyFile,
-    Confirmation,
-    FoundingFile,
-    Proposal,
-)
+from strongroom.node.cli.constitution_words import deciding, deciding_words
+from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_files import CeremonyFile
 from strongroom.node.membership.ceremony_proposal import Agreed
+from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.terminal.printing import say
+from strongroom.node.tls import CertificateInvalid
 
 _SHORT = 16
 """Hex digits of a digest in a table; JSON has all of them."""
@@ -32,7 +32,7 @@ def file_document(one: CeremonyFile) -> dict[str, Any]:
             return document | {
                 "name": one.name,
                 "created": _time(one.created_ms),
-                "organisations": [card_document(Card.decode(card)) for card in one.cards],
+                "organisations": [_shown_card(card) for card in one.cards],
                 "members_without_node": {name: key.hex() for name, key in one.members},
                 "roles": [[program, role, id.hex()] for program, role, id in one.roles],
                 "programs": list(one.programs),
@@ -48,7 +48,7 @@ def file_document(one: CeremonyFile) -> dict[str, Any]:
                 "proposal": one.proposal.hex(),
                 "chain": one.chain.hex(),
                 "service": pin_of(one.chain),
-                "acceptances": [Acceptance.decode(data).operator for data in one.acceptances],
+                "acceptances": [_shown_operator(data) for data in one.acceptances],
             }
         case Confirmation():
             return document | {
@@ -76,16 +76,37 @@ def card_document(card: Card) -> dict[str, Any]:
         "platform": "SIMULATED",
         "rpc": card.rpc,
         "peer": card.peer,
-        "tls_key": card.tls_key.hex(),
+        "tls_key": _shown_key(card),
         "credential": card.credential.hex(),
         "card": card.digest.hex(),
     }
 
 
+def _shown_card(data: bytes) -> dict[str, Any]:
+    try:
+        return card_document(Card.decode(data))
+    except NotCanonical as error:
+        return {"operator": None, "card": None, "damaged": str(error)}
+
+
+def _shown_operator(data: bytes) -> str:
+    try:
+        return Acceptance.decode(data).operator
+    except NotCanonical as error:
+        return f"damaged: {error}"
+
+
+def _shown_key(card: Card) -> str | None:
+    try:
+        return card.tls_key.hex()
+    except CertificateInvalid:
+        return None
+
+
 def proposal_document(agreed: Agreed) -> dict[str, Any]:
     """A proposal that was judged."""
-    shown = file_document(agreed.proposal)
-    return shown | {"constitution": agreed.constitution.digest.hex()}
+    shown, made = file_document(agreed.proposal), agreed.constitution
+    return shown | {"constitution": made.digest.hex(), "deciding": deciding(made)}
 
 
 def show_proposal(agreed: Agreed) -> None:
@@ -98,10 +119,15 @@ def show_proposal(agreed: Agreed) -> None:
         _show_card(card)
     for name, key in proposal.members:
         say(f"  {name}: a member without a node, key {key.hex()}")
+    known = {digest(card.member_key): card.member for card in agreed.cards.values()}
+    known |= {digest(key): name for name, key in proposal.members}
     for program, role, id in proposal.roles:
-        say(f"  role {role} of {program}: id:{id.hex()}")
+        whose = known.get(id, "nobody whose card or key stands here: ask the proposer")
+        say(f"  role {role} of {program}: id:{id.hex()}, {whose}")
     limits = ", ".join(f"{name} {value}" for name, value in proposal.limits)
     say(f"limits       {limits or 'all as by default'}")
+    for what, words in deciding_words(deciding(agreed.constitution)):
+        say(f"{what:<12} {words}")
     say(f"programs     {', '.join(proposal.programs)}")
     say(f"evidence     counts for {proposal.max_age_ms / 3_600_000:g} h")
 
@@ -145,4 +171,7 @@ def _show_card(card: Card) -> None:
 
 
 def _time(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
+    try:
+        return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError, OSError):
+        return f"{ms} ms after 1970: in no calendar"

@@ -4,6 +4,7 @@ Owns options and words of these commands; the files' form stands in node/client/
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,7 +89,7 @@ def _folder(directory: Path) -> KeyFolder:
 
 def _bring(directory: Path, made: IdentityFile) -> None:
     """In the folder of a local cluster that runs, its first member brings the new identity onto the
-    roster."""
+    roster; in an organisation's folder its own member is named, who does so knowingly."""
     from strongroom.consensus.errors import StrongroomError
     from strongroom.node.client.bringing import bring
     from strongroom.node.cluster.cluster import open_cluster
@@ -96,6 +97,13 @@ def _bring(directory: Path, made: IdentityFile) -> None:
     from strongroom.node.terminal.printing import note
 
     if not ClusterLayout(directory).service.is_file():
+        return
+    if own := _members_of(directory):
+        if made.name not in own:
+            note(
+                f"{made.name} is not admitted yet: {' or '.join(own)} brings it with `strongroom "
+                f"users bring {made.name} --as {own[0]}`"
+            )
         return
     try:
         if not ClusterLayout(directory).nodes():
@@ -107,6 +115,21 @@ def _bring(directory: Path, made: IdentityFile) -> None:
             f"{made.name} is not admitted yet: {fault}; a member brings it with "
             f"`strongroom users bring id:{made.id.hex()} --as MEMBER`"
         )
+
+
+def _members_of(directory: Path) -> list[str]:
+    """Who governs for the organisation whose nodes stand in this folder, by their cards; empty for
+    a local cluster."""
+    from strongroom.consensus.errors import StrongroomError
+    from strongroom.node.cli.found_given import cards_in
+    from strongroom.node.membership.ceremony_card_judging import judge_card
+    from strongroom.node.membership.ceremony_party import read
+
+    found: set[str] = set()
+    for card in cards_in(directory):
+        with suppress(StrongroomError):
+            found.add(judge_card(read(card, "")).member)
+    return sorted(found)
 
 
 def new_passphrase() -> str:

@@ -120,6 +120,11 @@ def _mount_node(app: typer.Typer) -> None:
     app.add_typer(group)
 
 
+def _mount_found(app: typer.Typer) -> None:
+    import_module("strongroom.node.cli.found_steps")
+    _mount_group("found", "found_app")(app)
+
+
 def _mount_custodian(app: typer.Typer) -> None:
     for module in ("custodian_service", "custodian_wrap", "custodian_import", "custodian_journal"):
         import_module(f"strongroom.node.cli.{module}")
@@ -139,7 +144,7 @@ def _mount_bench(app: typer.Typer) -> None:
 _GROUPS: dict[str, Mount] = {
     "cluster": _mount_group("cluster", "cluster_app"),
     "node": _mount_node,
-    "found": _mount_group("found", "found_app"),
+    "found": _mount_found,
     "keys": _mount_group("keys", "keys_app"),
     "custodian": _mount_custodian,
     "ledger": _mount_ledger,

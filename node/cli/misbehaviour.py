@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from strongroom.enclave.outside.misbehaviour import Accused, Misbehaviour, Shown
 
 PROVEN, AMONG = "guilt proven", "more than f broke their word"
+RECOVERED = "a recovery left out a final block"
 
 
 @guarded
@@ -105,13 +106,14 @@ def _read(file: Path) -> bytes:
 def _document(found: "Misbehaviour") -> dict[str, Any]:
     guilty = found.guilty
     return {
-        "verdict": PROVEN if guilty else AMONG,
+        "verdict": PROVEN if guilty else RECOVERED if found.recovered_by else AMONG,
         "reason": found.what,
         "guilty": [_accused(one) for one in guilty],
         "signed_both": [_accused(one) for one in found.signed_both],
         "service": found.service,
         "pin": found.pin,
         "simulated": found.simulated,
+        "recovered_by": list(found.recovered_by),
     }
 
 
@@ -147,7 +149,10 @@ def _show(document: dict[str, Any]) -> None:
             say(f"    agreed to go on from height {agreed['height']}, {agreed['head'][:16]}…")
     if not document["signed_both"]:
         say("  nobody signed both")
-    if not document["guilty"]:
+    if document["recovered_by"]:
+        say(f"  members agreed to the recovery: {', '.join(document['recovered_by'])}; no guilt is")
+        say("  proven: none of the two shows that they knew of the final block")
+    elif not document["guilty"]:
         say("  the two were certified in different views: that one signed both proves no guilt;")
         say("  votes of the earlier view would")
     if document["simulated"]:

@@ -20,9 +20,9 @@ from strongroom.node.client.identities import KeyFolder, NoSuchIdentity
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.credentials import Credential
 from strongroom.node.layout import NodeLayout
-from strongroom.node.membership.ceremony_files import Card
-from strongroom.node.membership.ceremony_proposal import judge_card
-from strongroom.node.membership.ceremony_steps import Party, make_card, read
+from strongroom.node.membership.ceremony_card_judging import judge_card
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_party import Party, make_card, read
 from strongroom.node.membership.node_folder import make_folder
 from strongroom.node.membership.node_keys import operator_file
 from strongroom.node.organisations import Organisation, Quota, organisation_lines

@@ -10,7 +10,7 @@ import typer
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
-from strongroom.node.cli.found import party_of
+from strongroom.node.cli.found_given import party_of
 from strongroom.node.cli.node import address_option, node_app
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.commands import run as run_to_end

@@ -60,4 +60,16 @@ PARTIES = (
         "admit a node or a program that gives `ledger` keys away, after the delay, in public",
         "open `split` or `hsm` keys",
     ),
+    Party(
+        "k members who hold shares, with a copy of the ledger",
+        "the state of the epochs that their shares cover, once they put them together",
+        "read that, and nobody sees it; end an epoch of a service that lives, in public",
+        "open sealed inputs, or what was entrusted to the vault; hide who ended an epoch",
+    ),
+    Party(
+        "an identity provider that members let speak of people",
+        "who asks it for a token, for which service",
+        "misname a person's region until the token ends; admit whom it likes, up to its quota",
+        "act as the person; approve privileged access",
+    ),
 )

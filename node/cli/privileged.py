@@ -7,11 +7,13 @@ silicon; on a SIMULATED chip root can do whatever an enclave can, and the page s
 
 from dataclasses import dataclass
 
-LEDGER, ENCLAVE, NOBODY = "ledger", "enclave", "nobody"
+LEDGER, ENCLAVE, CLIENT, NOBODY = "ledger", "enclave", "members' clients", "nobody"
 _GRANTS = "tests/enclave/governance/test_grants.py::"
 _NODES = "tests/enclave/governance/test_grants_at_nodes.py::"
 _ROLES = "tests/enclave/test_roles_by_grant.py::"
 _DIAGNOSTICS = "tests/enclave/test_diagnostics.py::"
+_RECOVERY = "tests/enclave/test_recovery.py::"
+_GIVING = "tests/enclave/outside/test_recovery_giving.py::"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Privileged:
     granted: bool
     """Can it be asked for, so that it is on record?"""
     enforced_by: tuple[str, ...]
-    """ledger: a quorum refuses it without a grant; enclave: the node's own does; nobody."""
+    """ledger: a quorum refuses it without a grant; enclave: the node's own does; members' clients:
+    each refuses for itself; nobody."""
     how: str
     bypass: bool
     """Can root of a node's machine do it without a grant, on real silicon?"""
@@ -41,7 +44,8 @@ PRIVILEGED = (
         "The node's enclave looks for the executed begin, names what it will give on the ledger, "
         "which takes one act per begin, and gives it when that stands, sealed to the grantee.",
         False,
-        "can keep the enclave from answering; sees when it is asked, and one padded size",
+        "can keep the enclave from answering, and, once the act stands, keep a later revocation "
+        "from its own enclave; sees when it is asked, and one padded size",
         (
             _DIAGNOSTICS + "test_given_once_the_act_stands_and_to_the_grantee_alone",
             _DIAGNOSTICS + "test_a_disk_that_was_put_back_gives_nothing_twice",
@@ -53,14 +57,17 @@ PRIVILEGED = (
         "role:PROGRAM:ROLE",
         True,
         (LEDGER,),
-        "Every replica gives the role from the begin until block time ends it; reads that need it "
-        "are transactions, counted in public; a query that needs it is refused.",
+        "Every replica gives the role from the begin until block time ends it, or until what was "
+        "agreed to counts no more; reads that need it are transactions, counted in public, also "
+        "those that fail; a query that needs it is refused.",
         False,
         "can keep transactions of its own node back. A role that members gave by a vote (grant) "
         "is none of these: its reads are silent queries",
         (
             _ROLES + "test_silent_queries_by_a_grant_are_refused",
             _ROLES + "test_the_role_ends_by_block_time_alone",
+            _ROLES + "test_the_role_ends_with_what_was_agreed_to",
+            _ROLES + "test_reads_that_fail_are_counted",
             _GRANTS + "test_nobody_of_the_askers_operator_approves",
         ),
     ),
@@ -70,7 +77,8 @@ PRIVILEGED = (
         (LEDGER,),
         "Where members have set upgrade_grants to 1 (0 at first), every replica refuses evidence "
         "of a node with other code but under a begin that names this node and measurement. "
-        "Where it is 0, members' list of measurements alone decides.",
+        "Where it is 0, members' list of measurements alone decides. Who approves an upgrade "
+        "approves any measurement of that list; the begin names one.",
         False,
         "can run other code, which gets no key and no vote of this service by it",
         (
@@ -84,14 +92,60 @@ PRIVILEGED = (
         True,
         (NOBODY,),
         "Never refused. The enclave's next evidence bears a new boot number; without a begin that "
-        "is the public event unplanned-start.",
+        "is the public event unplanned-start. An enclave that was started from an older copy of "
+        "its sealed state finds its number taken on the ledger, and takes the next.",
         True,
-        "can restart. It hides that for as long as it holds the evidence back (until the members' "
-        "greatest age suspends the node), and whenever it starts from a copy of an older sealed "
-        "state, which bears an old number",
+        "can restart, and can hide that for as long as it holds the evidence back: until the "
+        "members' greatest age suspends the node",
         (
             _NODES + "test_a_start_that_nobody_planned_is_told_and_not_refused",
-            _DIAGNOSTICS + "test_a_start_from_a_copy_of_the_disk_is_not_told",
+            _DIAGNOSTICS + "test_a_start_from_a_copy_of_the_disk_is_told_like_any_other",
+            _DIAGNOSTICS + "test_of_two_starts_from_one_sealed_state_one_goes_on",
+        ),
+    ),
+    Privileged(
+        "recover begin",
+        False,
+        (NOBODY,),
+        "An enclave without keys follows a dead service's ledger, as far as a quorum certified it, "
+        "and says what it would go on from. It opens nothing.",
+        True,
+        "can begin on any ledger that it has, an older one too; nothing comes of it alone",
+        (
+            _RECOVERY + "test_a_ledger_whose_end_no_quorum_certified_is_no_ground",
+            _RECOVERY + "test_a_forged_ledger_is_refused_at_its_height",
+        ),
+    ),
+    Privileged(
+        "recover give",
+        False,
+        (CLIENT,),
+        "A member's client judges evidence and ledger against the pin, refuses one that ends below "
+        "what its own folder has seen, signs what it agrees to, and seals its share to that "
+        "enclave. What no agreeing member saw, nobody misses.",
+        False,
+        "can show a member an older ledger; only what that member's client has seen refuses it",
+        (
+            _GIVING + "test_T5B_an_offer_below_what_a_member_knows_is_refused",
+            _GIVING + "test_T45_a_forged_offer_is_refused_by_name",
+        ),
+    ),
+    Privileged(
+        "recover open",
+        False,
+        (ENCLAVE, CLIENT),
+        "The enclave opens nothing below k shares that count, each given for the very same end of "
+        "the ledger; the certificate of the new epoch carries the k agreements, and whoever has "
+        "the pin checks them. k members can put their shares together elsewhere: no code stops "
+        "that, and then nobody sees it.",
+        False,
+        "can keep the opened service down; one recovering node is a quorum of one until others "
+        "join, so whoever breaks its enclave writes history meanwhile",
+        (
+            _RECOVERY + "test_T45_fewer_than_k_shares_open_nothing",
+            _RECOVERY
+            + "test_T45_a_share_that_does_not_count_is_refused_by_name_and_the_others_stand",
+            _RECOVERY + "test_T5B_a_forged_certificate_opens_nothing",
         ),
     ),
     Privileged(
@@ -141,7 +195,9 @@ PRIVILEGED_SIMULATED = (
     "evidence of its own machine's chip and read its enclave, so there it can do each of these."
 )
 PRIVILEGED_PEOPLE = (
-    "Approvers are members of other operators than the asker's, as members' votes say "
-    "(set_affiliation); that two keys are two people, no code can tell. A person's region is asked "
-    "when something is begun and acted upon, not at each read."
+    "Approvers are members of other operators than the asker's, as the constitution and members' "
+    "votes say (set_affiliation); two of one operator count as two. That two keys are two people, "
+    "or two operators two companies, no code can tell. An emergency needs one approver; used and "
+    "not reviewed within 72 hours it stops all asks. A person's region is asked when something is "
+    "begun and acted upon, not at each read."
 )

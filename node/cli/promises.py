@@ -35,7 +35,9 @@ PROMISES = (
             "tests/enclave/member/test_voting.py::"
             "test_a_contradiction_is_never_signed_nor_anything_beside_it",
         ),
-        "More than f nodes that lie can fork the chain; two receipts that conflict then name them.",
+        "More than f nodes that lie can fork the chain. Two receipts that conflict then name who "
+        "signed both; that proves guilt where they are of one view, and elsewhere only that more "
+        "than f broke their word.",
     ),
     Promise(
         "P2",

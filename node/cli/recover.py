@@ -16,6 +16,8 @@ from strongroom.node.cli.common import (
     DEFAULT_DIR,
     TIMEOUT_SECONDS,
     DirectoryOption,
+    PinDescriptorOption,
+    PinFileOption,
     TimeoutOption,
     ask_passphrase,
     existing_directory,
@@ -23,6 +25,13 @@ from strongroom.node.cli.common import (
 from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.gov import MemberOption
 from strongroom.node.cli.keys import new_passphrase
+from strongroom.node.cli.recover_token import (
+    ModuleOption,
+    SerialOption,
+    TokenOption,
+    TokenPin,
+    VariablesOption,
+)
 from strongroom.node.client.errors import ProgramFailed
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run, run_submission
 from strongroom.node.terminal.exits import ExitCode
@@ -31,7 +40,7 @@ from strongroom.node.terminal.printing import emit, note, say, warn
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from strongroom.node.client.recovering import RecoveryMember
+    from strongroom.node.client.recovering import NewHalf, RecoveryMember
 
 recover_app = typer.Typer(
     name="recover",
@@ -54,6 +63,12 @@ def key(
             "--passphrase", help="Seal its file; so it is anyhow if the member's key file is."
         ),
     ] = False,
+    module: ModuleOption = None,
+    token: TokenOption = None,
+    serial: SerialOption = "",
+    variables: VariablesOption = None,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
@@ -62,12 +77,20 @@ def key(
     nothing.
 
     The key stands in `keys/NAME.recovery/` and nowhere else: keep a copy apart from this machine.
+    With --module half of it is made inside a token, which it never leaves: whoever has the file
+    alone, or the token alone, opens nothing.
 
     Example: strongroom recover key --as member0
+
+    Example: strongroom recover key --as member0 --module /usr/lib/softhsm/libsofthsm2.so --token
+    board --pin-file pin
     """
     fate = Fate(member, ask_later=_LATER)
     with fate_told(fate, as_json), _refusals_told(fate, as_json):
-        run_submission(_key(existing_directory(directory), member, timeout, fate, new, passphrase))
+        half = TokenPin(member, pin_file, pin_fd).maker(module, token, serial, variables)
+        run_submission(
+            _key(existing_directory(directory), member, timeout, fate, new, passphrase, half)
+        )
         document = fate.document or {}
         known = "stood on the ledger already" if document.get("height") is None else "is published"
         text = f"recovery key {document.get('recovery_key')} of {member} {known}"
@@ -75,12 +98,21 @@ def key(
 
 
 async def _key(
-    directory: Path, name: str, timeout: float, fate: Fate, new: bool, passphrase: bool
+    directory: Path,
+    name: str,
+    timeout: float,
+    fate: Fate,
+    new: bool,
+    passphrase: bool,
+    half: "NewHalf | None",
 ) -> None:
     sealed = passphrase or _is_sealed(directory, name)
     async with _member(directory, name, timeout, fate) as member:
         digest, decided = await member.publish_key(
-            passphrase=new_passphrase if sealed else None, new=new, ask=ask_passphrase
+            passphrase=new_passphrase if sealed else None,
+            new=new,
+            ask=ask_passphrase,
+            half=half,
         )
         place: dict[str, Any] = {"id": None, "height": None, "index": None}
         if decided is not None:
@@ -92,6 +124,8 @@ async def _key(
 @guarded
 def check(
     member: MemberOption,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
@@ -105,16 +139,17 @@ def check(
     """
     fate = Fate(member, ask_later=_LATER)
     with fate_told(fate, as_json), _refusals_told(fate, as_json):
-        run_submission(_check(existing_directory(directory), member, timeout, fate))
+        pin = TokenPin(member, pin_file, pin_fd)
+        run_submission(_check(existing_directory(directory), member, timeout, fate, pin))
         document = fate.document or {}
         show_settled(fate, as_json, lambda: _show_checked(member, document["generations"]))
     if not (fate.document or {}).get("ok"):
         raise typer.Exit(int(ExitCode.NO))
 
 
-async def _check(directory: Path, name: str, timeout: float, fate: Fate) -> None:
+async def _check(directory: Path, name: str, timeout: float, fate: Fate, pin: TokenPin) -> None:
     async with _member(directory, name, timeout, fate) as member:
-        checked = await member.check(ask_passphrase)
+        checked = await member.check(ask_passphrase, pin.opener)
         rows = [
             {
                 "number": one.number,
@@ -153,7 +188,7 @@ def status(
     if ledger is not None:
         from strongroom.node.cli.recover_dead import show_status
 
-        show_status(ledger, as_json)
+        show_status(ledger, None, as_json)
         return
     document = run(recovery_now(existing_directory(directory)))
     emit(document, as_json, lambda: recover_tables.show_recovery(document))

@@ -1,9 +1,8 @@
-"""`strongroom recover begin | plan | join | give | take | open`: a dead service comes back by k of
-n members.
+"""`strongroom recover begin | plan | join | take | open`: a dead service comes back by k of n
+members, on a node of it.
 
-Owns options and words of these commands. On a node of the dead service: node/membership/
-recovering.py; on a member's side: enclave/outside/recovery_giving.py. How members come to have
-shares: recover.py.
+Owns options and words of these commands; what they do: node/membership/recovering.py and
+recovering_end.py. A member's side: recover_giving.py. How members come to have shares: recover.py.
 """
 
 from pathlib import Path
@@ -11,35 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.consensus.errors import ClientFault, OperatorFault, StrongroomError
-from strongroom.consensus.types import Height
-from strongroom.node.cli.common import (
-    DEFAULT_DIR,
-    DirectoryOption,
-    ask_passphrase,
-    existing_directory,
+from strongroom.node.cli.recover_files import (
+    GenesisOption,
+    NodeOption,
+    ProgressLine,
+    genesis_of,
+    node_layout,
+    read_handed,
 )
+from strongroom.node.cli.recover_giving import give
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
-from strongroom.node.terminal.printing import emit, note, say
+from strongroom.node.terminal.printing import emit, say, warn
 
 if TYPE_CHECKING:
-    from strongroom.enclave.outside.recovery_giving import JudgedOffer
     from strongroom.node.enclave_client.recovery_calls import RecoveryProgress
     from strongroom.node.layout import NodeLayout
-
-NodeOption = Annotated[
-    Path,
-    typer.Option(
-        "--ledger", metavar="DIR", help="A node's folder: its ledger, its chip, no sealed keys."
-    ),
-]
-GenesisOption = Annotated[
-    Path | None,
-    typer.Option("--genesis", metavar="FILE", help="By default the one beside the node's folder."),
-]
-FILE_BYTES_MAX = 64 * 1024 * 1024
-PROGRESS_HEIGHTS = 1_000
+    from strongroom.node.membership.recovering_ledger import LedgerEnd
 
 
 def register(app: typer.Typer) -> None:
@@ -70,18 +57,18 @@ def begin(
     Example: strongroom recover begin --ledger strongroom-data/n0
     """
     from strongroom.node.membership import recovering
+    from strongroom.node.membership.recovering_folder import RecoveryFolder
 
-    layout, document = _layout(ledger), _genesis(ledger, genesis)
+    layout, document = node_layout(ledger), genesis_of(ledger, genesis)
 
     async def steps() -> dict[str, Any]:
-        folder = recovering.RecoveryFolder(layout)
-        if not folder.state.exists():
-            await recovering.begin(layout, document, progress=_Progress())
+        folder = RecoveryFolder(layout)
+        end = await recovering.begin(layout, document, progress=ProgressLine())
+        begun = {"evidence": str(folder.evidence), "offer": None, **end_document(end)}
         if together:
-            return {"evidence": str(folder.evidence), "offer": None}
+            return begun
         offer = await recovering.plan(layout, document, [])
-        return {
-            "evidence": str(folder.evidence),
+        return begun | {
             "offer": str(folder.offer),
             "height": int(offer.plan.head.header.height),
             "hash": offer.plan.head.header.digest.hex(),
@@ -96,9 +83,10 @@ def begin(
 
 def _show_begun(shown: dict[str, Any]) -> None:
     if shown["offer"] is None:
-        say(f"evidence {shown['evidence']}: bring it to the other nodes, then `recover plan`")
+        show_end(shown)
+        say(f"evidence  {shown['evidence']}: for `recover plan`, on the node that leads")
         return
-    say(f"height    {shown['height']}")
+    show_end(shown)
     say(f"hash      {shown['hash']}")
     say(f"root      {shown['root']}")
     say(f"needed    {shown['threshold']} of {', '.join(shown['members'])}")
@@ -119,11 +107,12 @@ def plan(
     Example: strongroom recover plan n1.evidence n2.evidence --ledger strongroom-data/n0
     """
     from strongroom.node.membership import recovering
+    from strongroom.node.membership.recovering_folder import RecoveryFolder
 
-    layout, document = _layout(ledger), _genesis(ledger, genesis)
-    shown = [_read(path) for path in evidence]
+    layout, document = node_layout(ledger), genesis_of(ledger, genesis)
+    shown = [read_handed(path, "`recovery/evidence` of a node") for path in evidence]
     run(recovering.plan(layout, document, shown))
-    offer = str(recovering.RecoveryFolder(layout).offer)
+    offer = str(RecoveryFolder(layout).offer)
     emit(
         {"offer": offer},
         as_json,
@@ -144,93 +133,15 @@ def join(
     """
     from strongroom.node.membership import recovering
 
-    layout = _layout(ledger)
-    run(recovering.join(layout, _genesis(ledger, genesis), _read(offer)))
-    emit({"joined": layout.name}, as_json, lambda: say(f"{layout.name} takes part in this plan"))
-
-
-@guarded
-def give(
-    offer: Annotated[Path, typer.Argument(metavar="OFFER", help="Of the node that leads.")],
-    member: Annotated[
-        str, typer.Option("--as", metavar="NAME", help="A member: its key, its recovery key.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="By default NAME.share.")
-    ] = None,
-    receipt: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--receipt", metavar="FILE", help="Further receipts of yours to compare with."
-        ),
-    ] = None,
-    at_least: Annotated[
-        int, typer.Option("--at-least", min=0, metavar="HEIGHT", help="A height that you know.")
-    ] = 0,
-    again: Annotated[
-        bool,
-        typer.Option(
-            "--again",
-            help="Although you agreed to another offer: whoever has both can show that you did.",
-        ),
-    ] = False,
-    directory: DirectoryOption = DEFAULT_DIR,
-    as_json: JsonOption = False,
-) -> None:
-    """A member checks an offer against the pin and against what it saw itself, agrees, and seals
-    its share to the enclave that asks.
-
-    Refused: another service's, a forged one, an enclave that the members' policy does not name, and
-    one whose ledger is older than what this member knows (older-than-you-know).
-
-    Example: strongroom recover give offer --as member0
-    """
-    from strongroom.enclave.outside.recovery_giving import check_newest, judge_offer
-    from strongroom.node.client.recovery_giving import give_share, known_height
-    from strongroom.node.client.trust.service import load_service
-
-    existing_directory(directory)
-    service = load_service(directory)
-    judged = judge_offer(_read(offer), service.pin)
-    known = known_height(directory, service, [_read(path) for path in receipt or []])
-    check_newest(judged, Height(max(known, at_least)))
-    given = give_share(directory, service, member, judged, again=again, ask=ask_passphrase)
-    path = out or Path(f"{member}.share")
-    _write(path, given.encode())
-    document = _offer_document(judged) | {"share": str(path), "known": known}
-    emit(document, as_json, lambda: _show_given(document))
-
-
-def _offer_document(judged: "JudgedOffer") -> dict[str, Any]:
-    plan = judged.plan
-    return {
-        "height": int(judged.height),
-        "hash": plan.head.header.digest.hex(),
-        "root": plan.opening.anchor.root.hex(),
-        "generation": plan.rules.generation,
-        "threshold": plan.rules.threshold,
-        "nodes": [
-            {
-                "name": one.claims.node,
-                "operator": one.operator,
-                "region": one.region,
-                "measurement": one.measurement.hex(),
-                "simulated": one.simulated,
-            }
-            for one in judged.enclaves
-        ],
-    }
-
-
-def _show_given(document: dict[str, Any]) -> None:
-    say(f"height    {document['height']} (you know {document['known']})")
-    say(f"hash      {document['hash']}")
-    for node in document["nodes"]:
-        say(
-            f"node      {node['name']} of {node['operator']} in {node['region']}, code "
-            f"{node['measurement'][:16]}…{', SIMULATED chip' if node['simulated'] else ''}"
+    layout = node_layout(ledger)
+    run(
+        recovering.join(
+            layout,
+            genesis_of(ledger, genesis),
+            read_handed(offer, "`recovery/offer` of the node that leads"),
         )
-    say(f"share     {document['share']}: bring it to the node that asks; it opens there alone")
+    )
+    emit({"joined": layout.name}, as_json, lambda: say(f"{layout.name} takes part in this plan"))
 
 
 @guarded
@@ -246,8 +157,8 @@ def take(
 
     Example: strongroom recover take member0.share member2.share --ledger strongroom-data/n0
     """
-    layout = _layout(ledger)
-    document = run(_take(layout, _genesis(ledger, genesis), shares))
+    layout = node_layout(ledger)
+    document = run(_take(layout, genesis_of(ledger, genesis), shares))
     emit(document, as_json, lambda: _show_taken(document))
     if document["refused"]:
         raise typer.Exit(int(ExitCode.NO))
@@ -257,7 +168,7 @@ async def _take(layout: "NodeLayout", genesis: bytes, shares: list[Path]) -> dic
     from strongroom.node.membership import recovering
 
     progress, told = await recovering.take(
-        layout, genesis, [(path.name, _read(path)) for path in shares]
+        layout, genesis, [(path.name, read_handed(path, "a member's share")) for path in shares]
     )
     return progress_document(progress) | {
         "taken": [{"file": file, "member": member} for file, member, fault in told if not fault],
@@ -273,13 +184,43 @@ def _show_taken(document: dict[str, Any]) -> None:
     show_progress(document)
 
 
-def show_status(ledger: Path, as_json: bool) -> None:
-    """Who gave, and who is missing, of the recovery that is under way on a node."""
+def show_status(ledger: Path, genesis: Path | None, as_json: bool) -> None:
+    """Who gave, and who is missing, of the recovery that is under way on a node; where its ledger
+    ends, when none is."""
     from strongroom.node.membership import recovering
+    from strongroom.node.membership.recovering_folder import RecoveryFolder
 
-    layout = _layout(ledger)
-    document = progress_document(run(recovering.progress_of(layout, _genesis(ledger, None))))
+    layout = node_layout(ledger)
+    folder = RecoveryFolder(layout)
+    folder.refuse_if_done()
+    if not folder.state.exists():
+        found = end_document(recovering.look(layout)) | {"begun": False}
+        emit(found, as_json, lambda: show_end(found))
+        return
+    document = progress_document(
+        run(recovering.progress_of(layout, genesis_of(ledger, genesis)))
+    ) | {"begun": True}
     emit(document, as_json, lambda: show_progress(document))
+
+
+def end_document(end: "LedgerEnd") -> dict[str, Any]:
+    """Where a ledger ends, for JSON."""
+    return {
+        "certified": int(end.certified),
+        "executed": int(end.executed),
+        "newest_block": int(end.newest_block),
+        "newest_outcome": int(end.newest_outcome),
+        "ordered": end.ordered,
+        "uncertified": end.uncertified,
+        "notes": list(end.notes),
+    }
+
+
+def show_end(document: dict[str, Any]) -> None:
+    """The same in words."""
+    say(f"certified to height {document['certified']}, executed to height {document['executed']}")
+    for text in document["notes"]:
+        warn(text)
 
 
 def progress_document(progress: "RecoveryProgress") -> dict[str, Any]:
@@ -296,6 +237,9 @@ def progress_document(progress: "RecoveryProgress") -> dict[str, Any]:
 
 def show_progress(document: dict[str, Any]) -> None:
     """The same in words."""
+    if not document["planned"]:
+        say("planned   nothing yet: `strongroom recover plan` comes next, at the node that leads")
+        return
     say(f"given     {', '.join(document['given']) or 'nobody yet'}")
     left = [name for name in document["members"] if name not in document["given"]]
     missing = document["missing"]
@@ -325,16 +269,18 @@ def open_(
 
     Example: strongroom recover open member1.share --ledger strongroom-data/n0
     """
-    from strongroom.node.membership import recovering
+    from strongroom.node.membership.recovering_end import open_ledger
 
-    layout, document = _layout(ledger), _genesis(ledger, genesis)
+    layout, document = node_layout(ledger), genesis_of(ledger, genesis)
 
     async def steps() -> dict[str, Any]:
         taken: dict[str, Any] = {"taken": [], "refused": []}
         if shares:
             taken = await _take(layout, document, shares)
-        handed_over = None if handed is None else _read(handed)
-        made = await recovering.open_ledger(layout, document, handed_over, progress=_Progress())
+        handed_over = (
+            None if handed is None else read_handed(handed, "`recovery/for-KEY` of the lead")
+        )
+        made = await open_ledger(layout, document, handed_over, progress=ProgressLine())
         return {
             "taken": taken["taken"],
             "refused": taken["refused"],
@@ -354,57 +300,3 @@ def _show_opened(shown: dict[str, Any]) -> None:
         say(f"refused   {one['file']}: {one['why']}")
     say(f"recovered at height {shown['recovered_at']} by {', '.join(shown['members'])}")
     say(f"epoch     {shown['epoch']} begins after height {shown['height']}; start the node now")
-
-
-# --- files ---
-
-
-class _Progress:
-    """Tells how far long work is, now and then."""
-
-    def __init__(self) -> None:
-        self._told = ("", 0)
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        name, height = self._told
-        if name != what or done >= height + PROGRESS_HEIGHTS or done == of:
-            self._told = (what, done)
-            note(f"{what}: height {done} of {of}")
-
-
-def _layout(folder: Path) -> "NodeLayout":
-    from strongroom.node.layout import NodeLayout
-
-    layout = NodeLayout(folder.absolute())
-    if not layout.config.is_file() or not layout.chip.is_dir():
-        raise OperatorFault(f"{folder} is no node's folder: name one with its node.toml and chip")
-    return layout
-
-
-def _genesis(folder: Path, given: Path | None) -> bytes:
-    from strongroom.node.client.audit.ledger_files import read_genesis
-
-    try:
-        return read_genesis(folder.absolute() / "ledger", given)
-    except StrongroomError as error:
-        raise OperatorFault(str(error)) from None
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
-    if len(data) > FILE_BYTES_MAX:
-        raise ClientFault(f"{path} is longer than anything that a recovery hands over")
-    return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    from strongroom.node.machine.durable_files import write_atomic
-
-    try:
-        write_atomic(path, data)
-    except OSError as error:
-        raise OperatorFault(f"cannot write {path}: {error.strerror}") from None

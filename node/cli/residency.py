@@ -18,6 +18,7 @@ from strongroom.node.terminal.printing import emit, say
 from strongroom.node.terminal.tables import or_dash, table
 
 if TYPE_CHECKING:
+    from strongroom.enclave.formats.history import HistoryTree
     from strongroom.node.client.audit.residency_report import ResidencyReport
 
 residency_app = typer.Typer(
@@ -34,6 +35,7 @@ GenesisOption = Annotated[
 ]
 _NOT_SHOWN = (
     "a region is its operator's word (basis 2): no report of silicon says where it stands",
+    "k members who put their shares together bring ledger secrets back, wherever they are",
     "what a room or a custodian was given by a lease stands in sealed state: see `vault lease`",
     "ciphertext that anybody copied from a node lies wherever he took it",
 )
@@ -59,7 +61,7 @@ def report(
     """
     from strongroom.node.machine.durable_files import write_out
 
-    made = _made(folder, given_pin(pin), genesis)
+    made, _ = _made(folder, given_pin(pin), genesis)
     write_out(output.absolute(), (json.dumps(made.to_json(), indent=1) + "\n").encode())
     document = {"file": str(output), **made.says}
     emit(document, as_json, lambda: say(f"{output}: {_summary(dict(made.says))}"))
@@ -111,26 +113,28 @@ def _judge(
     shown = ResidencyReport.from_json(data)
     document = residency.verify_residency(shown, pin, at_least=at_least)
     if ledger is not None:
-        residency.check_complete(shown, _made(ledger, pin, genesis))
+        whole, history = _made(ledger, pin, genesis)
+        residency.check_complete(shown, whole, lambda height: history.root(height + 1))
     simulated = ", on a SIMULATED platform" if document["simulated"] else ""
+    compared = "compared with a ledger" if ledger is not None else "NOT compared with a ledger"
     return {
         "verdict": "valid",
-        "reason": f"{_summary(document)}, recomputed from the pin{simulated}",
+        "reason": f"{_summary(document)}, recomputed from the pin{simulated}, {compared}",
         "complete": ledger is not None,
         "limits": [_FROM_LEDGER if ledger is not None else _WITHOUT_LEDGER, *_NOT_SHOWN],
         **document,
     }
 
 
-def _made(folder: Path, pin: str, genesis: Path | None) -> "ResidencyReport":
+def _made(folder: Path, pin: str, genesis: Path | None) -> "tuple[ResidencyReport, HistoryTree]":
     from strongroom.node.client.audit.audit import genesis_of
     from strongroom.node.client.audit.ledger_files import find_ledger, read_genesis, read_records
     from strongroom.node.client.audit.residency import residency_of
-    from strongroom.node.client.audit.residency_report import make_report
+    from strongroom.node.client.audit.residency_report import read_whole
 
     ledger = find_ledger(folder)
     founded = genesis_of(read_genesis(ledger, genesis), pin)
-    return make_report(founded, read_records(ledger), lambda one: residency_of(one, pin))
+    return read_whole(founded, read_records(ledger), lambda one: residency_of(one, pin))
 
 
 def _summary(document: dict[str, Any]) -> str:
@@ -163,6 +167,17 @@ def _show_residency(document: dict[str, Any]) -> None:
             for one in epoch["keys"]
         ],
     )
+    table(
+        ("ledger secret of epoch", "opened later in", "country", "on"),
+        [
+            [str(epoch["epoch"]), one["region"], or_dash(one["country"]), ", ".join(one["nodes"])]
+            for epoch in document["epochs"]
+            for one in epoch["later"]
+        ],
+    )
+    for epoch in document["epochs"]:
+        if epoch["recovered_by"]:
+            say(f"epoch {epoch['epoch']} was opened by members: {', '.join(epoch['recovered_by'])}")
     table(
         ("ciphertext lies in", "country", "on"),
         [

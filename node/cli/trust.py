@@ -79,10 +79,16 @@ def _service(layout: ClusterLayout, base: "TrustedBase") -> dict[str, Any] | Non
     if not layout.genesis.is_file():
         return None
     from strongroom.enclave.proofs.genesis import verify_genesis
+    from strongroom.node.cli.constitution_words import deciding
 
     genesis = verify_genesis(layout.genesis.read_bytes())
     allowed = base.measurement.digest in genesis.constitution.policy.measurements
-    return {"pin": genesis.pin, "admits_this_code": allowed, "simulated": genesis.simulated}
+    return {
+        "pin": genesis.pin,
+        "admits_this_code": allowed,
+        "simulated": genesis.simulated,
+        "deciding": deciding(genesis.constitution),
+    }
 
 
 def _room_document(base: "TrustedBase", room: "RoomBase") -> dict[str, Any]:
@@ -249,6 +255,16 @@ def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
     if service is not None:
         verdict = "admits this code" if service["admits_this_code"] else "does NOT admit this code"
         say(f"  {service['pin']} {verdict}")
+        _show_deciding(service["deciding"])
+
+
+def _show_deciding(document: dict[str, Any]) -> None:
+    from strongroom.node.cli.constitution_words import SINCE, deciding_words
+
+    _heading("Who decides in this service, by its constitution")
+    for what, words in deciding_words(document):
+        _field(what, words)
+    _paragraph(SINCE, indent=2)
 
 
 def _show_room(base: "TrustedBase", room: "RoomBase") -> None:

@@ -64,18 +64,31 @@ class Asked:
 
 
 def find_grant(state: PublicState, id: str) -> GrantEntry:
-    """A grant by its id, or by the beginning of one that no other has.
+    """A grant by its id or its digest, or by the beginning of one that no other has. The digest
+    says what was asked; the id is whatever the node shows under it.
 
     Raises:
         ClientFault: none, or several.
         NotTrusted: its digest is not that of what is shown, so a word would name something else.
     """
-    found = [one for one in state.access.grants if one.id.startswith(id)]
+    grants = state.access.grants
+    found = [one for one in grants if one.id.startswith(id) or one.digest.hex().startswith(id)]
     if len(found) != 1 or not id:
         raise ClientFault(
-            f"{len(found)} grants have an id that begins with {id!r}: see `strongroom admin list`"
+            f"{len(found)} grants have an id or a digest that begins with {id!r}: "
+            "see `strongroom admin list`"
         )
     (grant,) = found
+    check_shown(grant)
+    return grant
+
+
+def check_shown(grant: GrantEntry) -> None:
+    """Check that a grant's digest is that of what is shown.
+
+    Raises:
+        NotTrusted: it is another's, so a word about it would name something else.
+    """
     shown = (
         grant.operations,
         grant.nodes,
@@ -86,7 +99,6 @@ def find_grant(state: PublicState, id: str) -> GrantEntry:
     )
     if ask_digest(grant.asker, shown) != grant.digest:
         raise NotTrusted("answer", f"the node shows another ask under grant {grant.id}")
-    return grant
 
 
 def begun_in(grant: GrantEntry, operation: str, node: str) -> BegunEntry | None:

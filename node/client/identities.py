@@ -30,6 +30,7 @@ from strongroom.node.client.passphrases import (
     seal_secret,
 )
 from strongroom.node.machine.durable_files import write_new
+from strongroom.node.near_names import did_you_mean
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 ID_PREFIX = "id:"
@@ -164,13 +165,11 @@ class KeyFolder:
                 document = json.loads(file.read(_FILE_BYTES_MAX))
             _check_form(document)
         except FileNotFoundError:
-            known = (
-                ", ".join(sorted(other.stem for other in self.directory.glob("*.json")))
-                or "none yet"
-            )
+            there = sorted(other.stem for other in self.directory.glob("*.json"))
             raise NoSuchIdentity(
-                f"no identity {name!r} in {self.directory} (there: {known}): make it with "
-                f"`strongroom keys new {name}`"
+                f"no identity {name!r} in {self.directory} "
+                f"(there: {', '.join(there) or 'none yet'}): "
+                + (did_you_mean(name, there) or f"make it with `strongroom keys new {name}`")
             ) from None
         except OSError as error:
             raise OperatorFault(f"cannot read {path}: {error.strerror}") from None

@@ -12,7 +12,9 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.programs import PROGRAMS, split_name
 from strongroom.enclave.programs.framework import Operation
+from strongroom.enclave.programs.schema import ArgumentFault
 from strongroom.node.client.identities import KeyFolder
+from strongroom.node.near_names import did_you_mean
 
 NAMES_MAX = 65_536
 """Names that are remembered."""
@@ -88,13 +90,18 @@ class Names:
     def _find(self, name: str, into: dict[str, Operation], wanted: str, other: str) -> Operation:
         program, operation = split_name(name)
         if program not in PROGRAMS:
+            near = did_you_mean(program, PROGRAMS)
             raise ClientFault(
                 f"no program {program!r}; this service runs {', '.join(sorted(PROGRAMS))}"
+                + (f": {near}" if near else "")
             )
-        found = PROGRAMS[program].operation(operation)
-        of_kind = (
-            PROGRAMS[program].transactions if wanted == "transaction" else PROGRAMS[program].queries
-        )
+        chosen = PROGRAMS[program]
+        try:
+            found = chosen.operation(operation)
+        except ArgumentFault as fault:
+            near = did_you_mean(operation, [*chosen.transactions, *chosen.queries])
+            raise ArgumentFault(f"{fault}{': ' if near else ''}{near}") from None
+        of_kind = chosen.transactions if wanted == "transaction" else chosen.queries
         if operation not in of_kind:
             raise ClientFault(f"{name} is no {wanted}: use {other}")
         into[name] = found

@@ -6,8 +6,9 @@ they have the digest that governance's state names, and an acknowledgement names
 recovery_keys.py. Giving shares after a disaster is elsewhere.
 """
 
+import asyncio
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,9 +27,15 @@ from strongroom.node.client.audit.reader import Reader
 from strongroom.node.client.errors import NotTrusted
 from strongroom.node.client.governing import Decided, Member, read_public_state
 from strongroom.node.client.passphrases import Ask
-from strongroom.node.client.recovery_keys import NoRecoveryKey, RecoveryKeyFolder
+from strongroom.node.client.recovery_keys import (
+    NoRecoveryKey,
+    OpenersOf,
+    RecoveryKeyFolder,
+    TokenHalf,
+)
 
 NewPassphrase = Callable[[], str]
+NewHalf = Callable[[], Awaitable[TokenHalf]]
 ROWS_AT_ONCE = 500
 """Transactions of a block that are listed at one time."""
 
@@ -61,7 +68,12 @@ class RecoveryMember:
         self._key, self._folder = key, folder
 
     async def publish_key(
-        self, *, passphrase: NewPassphrase | None = None, new: bool = False, ask: Ask | None = None
+        self,
+        *,
+        passphrase: NewPassphrase | None = None,
+        new: bool = False,
+        ask: Ask | None = None,
+        half: NewHalf | None = None,
     ) -> tuple[bytes, Decided | None]:
         """Publish a recovery key, made here if there is none; (its digest, None when it stood on
         the ledger already).
@@ -70,6 +82,7 @@ class RecoveryMember:
             passphrase: gets the one under which a new key is kept; None: it is kept in the clear.
             new: another one than is published.
             ask: gets the passphrase of a key that is here.
+            half: makes half of a new key in a token; None: all of it lies in its file.
 
         Raises:
             ClientFault: the published key is not in the folder, and no new one is wanted.
@@ -86,21 +99,33 @@ class RecoveryMember:
                 )
             self._folder.load(published.digest, ask)
             return published.digest, None
-        if published is None and kept and not new:  # an attempt before ended between file and word
-            public = self._folder.load(kept[0], ask).public
-            digest = kept[0]
+        begun = kept[0] if published is None and kept and not new else None
+        there = None if begun is None else self._folder.half_of(begun)
+        if begun is not None and (there is None) == (half is None):
+            # An attempt before ended between file and word.
+            public, digest = self._folder.load(begun, ask).public, begun
         else:
-            made = self._folder.fresh(passphrase="" if passphrase is None else passphrase())
+            there = None if half is None else await half()
+            made = self._folder.fresh(
+                passphrase="" if passphrase is None else passphrase(), half=there
+            )
             public, digest = made.hybrid, made.digest
         height = int((await self._reader.ask("service_info"))["executed"])
-        fields = (public, b"", height)
+        fields = (public, b"" if there is None else there.point, height)
         return digest, await self._member.act(says.RECOVERY_KEY, fields)
 
-    async def check(self, ask: Ask | None = None) -> list[Checked]:
+    async def check(
+        self, ask: Ask | None = None, openers: OpenersOf | None = None
+    ) -> list[Checked]:
         """Open the own share of every generation on the ledger, and say what came of it; newest
         first.
 
+        Args:
+            ask: gets passphrases.
+            openers: gives what opens with the half of a key that lies in a token.
+
         Raises:
+            OperatorFault: a token is away, or its key another; nothing is said then.
             ClientFault: this member has a share in none.
             NotTrusted: a node shows other bytes than the state names.
             ProgramFailed: governance refuses the acknowledgement.
@@ -109,9 +134,11 @@ class RecoveryMember:
         mine = [one for one in state.recovery.generations if self._key in one.holders]
         if not mine:
             raise ClientFault(_why_none(state, self._key))
-        return [await self._check(one, ask) for one in reversed(mine)]
+        return [await self._check(one, ask, openers) for one in reversed(mine)]
 
-    async def _check(self, entry: GenerationEntry, ask: Ask | None) -> Checked:
+    async def _check(
+        self, entry: GenerationEntry, ask: Ask | None, openers: OpenersOf | None
+    ) -> Checked:
         generation = await read_generation(self._reader, entry)
         at = generation.coordinate(self._key)
         if at is None:
@@ -121,10 +148,11 @@ class RecoveryMember:
         common: dict[str, Any] = {"number": entry.number, "active": entry.active}
         try:
             own = self._folder.load(holder.recovery_key, ask)
+            in_token = self._folder.opener(holder.recovery_key, openers)
         except NoRecoveryKey as missing:
             return Checked(**common, outcome="no key", detail=str(missing))
         try:
-            open_share(generation, self._key, own)
+            await asyncio.to_thread(open_share, generation, self._key, own, in_token)
         except (ShareRefused, DoesNotOpen) as wrong:
             decided = None
             if self._key not in entry.bad:

@@ -8,15 +8,16 @@ to. The verdict on the offer itself: enclave/outside/recovery_giving.py.
 
 from collections.abc import Sequence
 from pathlib import Path
+from time import time_ns
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.recovery_plan import GivenShare, statement_digest
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.receipts import verify_receipt
-from strongroom.enclave.outside.recovery_giving import JudgedOffer, RefusedToGive, give
+from strongroom.enclave.outside.recovery_giving import JudgedOffer, RefusedToGive, check_time, give
 from strongroom.node.client.passphrases import Ask
-from strongroom.node.client.recovery_keys import RecoveryKeyFolder
+from strongroom.node.client.recovery_keys import OpenersOf, RecoveryKeyFolder
 from strongroom.node.client.trust.service import Service
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.machine.durable_files import make_directory, write_atomic
@@ -29,10 +30,40 @@ def known_height(directory: Path, service: Service, receipts: Sequence[bytes] = 
     Raises:
         ReceiptInvalid: a receipt does not hold against the pin.
     """
-    known = [_seen(path, service) for path in ClusterLayout(directory).keys.glob("*.seen")]
+    known = [int(seen_state(directory, service))]
     for data in receipts:
         known.append(int(verify_receipt(Receipt.from_json(data), service.pin).anchor_height))
     return Height(max(known, default=0))
+
+
+def seen_state(directory: Path, service: Service) -> Height:
+    """The newest height whose state an identity of the folder was shown: executed, and said so by
+    a node's enclave or by f+1 nodes."""
+    seen = (_seen(path, service) for path in ClusterLayout(directory).keys.glob("*.seen"))
+    return Height(max(seen, default=0))
+
+
+def check_executed(offer: JudgedOffer, seen: Height, lost_above: int | None = None) -> None:
+    """Compare the newest outcome behind an offer with the state that was seen: blocks are there
+    before anybody executes them, and an older copy may have them without what they came to.
+
+    Args:
+        offer: judged.
+        seen: see `seen_state`.
+        lost_above: above this height the member agrees that outcomes are lost; None: nothing is.
+
+    Raises:
+        RefusedToGive: ``older-than-you-know``.
+    """
+    executed = offer.plan.opening.anchor.height
+    if executed >= seen or (lost_above is not None and executed >= lost_above):
+        return
+    raise RefusedToGive(
+        "older-than-you-know",
+        f"the outcomes behind this offer end at height {executed}, and you saw the state of height "
+        f"{seen}: what came of the blocks between would be lost; have it begun from a node's "
+        f"ledger that has them; if none has, agree to that with --lost-above {executed}",
+    )
 
 
 def _seen(path: Path, service: Service) -> int:
@@ -52,6 +83,8 @@ def give_share(
     *,
     again: bool = False,
     ask: Ask | None = None,
+    now_ms: int | None = None,
+    openers: OpenersOf | None = None,
 ) -> GivenShare:
     """Agree to an offer as a member of this folder, and note it before it leaves.
 
@@ -62,13 +95,16 @@ def give_share(
         offer: judged, and not older than what is known.
         again: although another offer of this generation was agreed to.
         ask: gets passphrases.
+        now_ms: Unix milliseconds; by default this machine's clock.
+        openers: gives what opens with the half of a recovery key that lies in a token.
 
     Raises:
-        RefusedToGive: ``not-a-member``, ``older-than-you-know`` (it has a newer generation's share)
-            or ``agreed-already``.
+        RefusedToGive: ``time-ahead``, ``not-a-member``, ``older-than-you-know`` (it has a newer
+            generation's share) or ``agreed-already``.
         NoRecoveryKey: the key to which its share is sealed is not here.
         ShareRefused, DoesNotOpen: its share is not the one that was committed to.
     """
+    check_time(offer, time_ns() // 1_000_000 if now_ms is None else now_ms)
     identity = service.keys.load(member, ask)
     layout = ClusterLayout(directory)
     folder = RecoveryKeyFolder(layout.recovery(member), service.chain, identity.public)
@@ -84,9 +120,10 @@ def give_share(
     if at is None or rules.name_of(identity.public) is None:
         raise RefusedToGive("not-a-member", "you hold no share of the generation in force")
     name = statement_digest(service.chain, offer.plan.statement)
+    sealed_to = generation.holders[at - 1].recovery_key
+    own, in_token = folder.load(sealed_to, ask), folder.opener(sealed_to, openers)
     _note(layout.recovery(member) / f"agreed-{rules.generation}", name, again=again)
-    own = folder.load(generation.holders[at - 1].recovery_key, ask)
-    return give(offer, identity.public, identity.key.sign, own)
+    return give(offer, identity.public, identity.key.sign, own, in_token)
 
 
 def _note(path: Path, name: Digest, *, again: bool) -> None:

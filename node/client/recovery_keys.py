@@ -1,6 +1,7 @@
 """What a member keeps for a recovery: `keys/NAME.recovery/`, mode 0600.
 
-    KEY.json            a recovery key, in the clear or under a passphrase; KEY begins its digest
+    KEY.json            a recovery key, in the clear or under a passphrase; KEY begins its digest;
+                        where half of it lies in a token: which one
     generation-N.bin    a generation as it was checked: the member's share is in it, sealed
 
 Owns the files' form, and that no key is ever overwritten or removed: shares of the active
@@ -9,6 +10,7 @@ generation are sealed to it. Asks no node.
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from strongroom.consensus import labels
 from strongroom.consensus.errors import ClientFault, NotCanonical, OperatorFault
 from strongroom.consensus.types import ChainId, PublicKey
 from strongroom.enclave.formats.recovery import GENERATION_BYTES_MAX, Generation, RecoveryKey
+from strongroom.enclave.keys.recovery import OpenInToken
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret
 from strongroom.node.client.passphrases import Ask, open_secret, passphrase_of, seal_secret
 from strongroom.node.machine.durable_files import make_directory, write_atomic, write_new
@@ -30,6 +33,54 @@ class NoRecoveryKey(ClientFault):
     """The member's folder has no such recovery key."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenHalf:
+    """Where the half of a recovery key lies that never leaves a token. Nothing in it is secret."""
+
+    module: str
+    """Path of the PKCS#11 module."""
+    token: str
+    serial: str
+    label: str
+    id: bytes
+    """CKA_ID."""
+    point: bytes
+    """Of P-256, uncompressed: what is published of it."""
+    environment: tuple[tuple[str, str], ...] = ()
+    """Variables that the module wants."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For the key's file."""
+        return {
+            "module": self.module,
+            "token": self.token,
+            "serial": self.serial,
+            "label": self.label,
+            "id": self.id.hex(),
+            "point": self.point.hex(),
+            "environment": dict(self.environment),
+        }
+
+    @classmethod
+    def from_json(cls, document: Any) -> "TokenHalf":
+        """Raises ValueError, KeyError, TypeError or AttributeError for something else."""
+        texts = {name: document[name] for name in ("module", "token", "serial", "label")}
+        environment = tuple(sorted(document["environment"].items()))
+        every = [*texts.values(), *(text for row in environment for text in row)]
+        if {type(one) for one in every} != {str}:
+            raise TypeError
+        return cls(
+            **texts,
+            id=bytes.fromhex(document["id"]),
+            point=bytes.fromhex(document["point"]),
+            environment=environment,
+        )
+
+
+OpenersOf = Callable[[TokenHalf], OpenInToken]
+"""Gives what opens with a half."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecoveryKeyFolder:
     """One member's, on one ledger."""
@@ -38,14 +89,18 @@ class RecoveryKeyFolder:
     chain: ChainId
     member: PublicKey
 
-    def fresh(self, *, passphrase: str = "") -> RecoveryKey:
+    def fresh(self, *, passphrase: str = "", half: TokenHalf | None = None) -> RecoveryKey:
         """Make a recovery key and keep it, durable before it is returned.
+
+        Args:
+            passphrase: seals the file, unless it is empty.
+            half: where the other half of it lies.
 
         Raises:
             OperatorFault: it cannot be written.
         """
         seed = Secret.fresh()
-        key = RecoveryKey(HybridKey(seed).public)
+        key = RecoveryKey(HybridKey(seed).public, b"" if half is None else half.point)
         document: dict[str, Any] = {
             "member": self.member.hex(),
             "chain": self.chain.hex(),
@@ -56,6 +111,8 @@ class RecoveryKeyFolder:
             if passphrase
             else {"seed": seed.reveal().hex()}
         )
+        if half is not None:
+            document["half"] = half.to_json()
         path = self._path(key.digest)
         try:
             make_directory(self.directory)
@@ -98,10 +155,39 @@ class RecoveryKeyFolder:
             raise OperatorFault(f"the passphrase does not open {path}") from None
         except (ValueError, TypeError, KeyError):
             raise OperatorFault(f"{path} is damaged: restore it from a copy") from None
-        key = HybridKey(seed)
-        if RecoveryKey(key.public).digest != digest:
+        key, half = HybridKey(seed), self.half_of(digest)
+        if RecoveryKey(key.public, b"" if half is None else half.point).digest != digest:
             raise OperatorFault(f"{path} is damaged: it holds another key; restore it from a copy")
         return key
+
+    def half_of(self, digest: bytes) -> TokenHalf | None:
+        """Where the half of a recovery key lies that is not in its file; None: all of it is there.
+
+        Raises:
+            NoRecoveryKey, OperatorFault: as `load`.
+        """
+        path = self._path(digest)
+        document = self._read(path)
+        try:
+            return TokenHalf.from_json(document["half"]) if "half" in document else None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise OperatorFault(f"{path} is damaged: restore it from a copy") from None
+
+    def opener(self, digest: bytes, openers: "OpenersOf | None") -> OpenInToken | None:
+        """What opens with that half; None: there is none.
+
+        Raises:
+            OperatorFault: there is one, and nothing that opens with it was brought.
+        """
+        half = self.half_of(digest)
+        if half is None:
+            return None
+        if openers is None:
+            raise OperatorFault(
+                f"half of recovery key {digest.hex()[:_NAME_SIZE]} lies in token {half.token!r}: "
+                "use `strongroom recover` on a machine that has it"
+            )
+        return openers(half)
 
     # --- generations ---
 

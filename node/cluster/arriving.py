@@ -21,15 +21,15 @@ from strongroom.enclave.primitives import digest
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, chain_of, pin_of, verify_genesis
 from strongroom.node import tls
 from strongroom.node.client.errors import NotTrusted, Unreachable
-from strongroom.node.cluster.publishing import publish
-from strongroom.node.config import PEERS_MAX, Address, Peer, dumps, load
+from strongroom.node.cluster.publishing import check_pin, publish
+from strongroom.node.config import PEERS_MAX, Address, Peer, dumps, load, loads
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
-from strongroom.node.layout import SEALED_STATE
+from strongroom.node.layout import SEALED_STATE, NodeLayout
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import make_directory, write_atomic, write_new
-from strongroom.node.membership.ceremony_files import Card
-from strongroom.node.membership.ceremony_steps import Party, certificate_of
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_party import Party, alone, certificate_of
 from strongroom.node.rpc import probe
 
 ASK_SECONDS = 10.0
@@ -49,7 +49,8 @@ class Arrived:
 
 
 async def arrive(party: Party, *, door: Address, pin: str) -> Arrived:
-    """Make a node of `node init` ready to join a running service.
+    """Make a node of `node init` ready to join a running service; one that is ready is told the
+    same again.
 
     Args:
         party: the node's folder with its card, and the keys that signed it.
@@ -63,20 +64,29 @@ async def arrive(party: Party, *, door: Address, pin: str) -> Arrived:
         OperatorFault: the folder belongs to a service already, or its chip's maker is none of this
             service's.
     """
+    with alone(party.layout):
+        return await _arrive(party, door, pin)
+
+
+async def _arrive(party: Party, door: Address, pin: str) -> Arrived:
     layout, card = party.layout, party.card()
     chain = chain_of(pin)
-    if (layout.sealed / SEALED_STATE).exists():
+    check_pin(layout, pin)
+    genesis = await _genesis(door, pin)
+    ready = (layout.sealed / SEALED_STATE).exists()
+    if ready and not _is_of(layout, genesis):
         raise OperatorFault(
             f"{layout.directory} has keys of a service already: join with another node's folder"
         )
-    genesis = await _genesis(door, pin)
     if card.root not in genesis.constitution.policy.roots:
         raise OperatorFault(
             f"the maker of this node's chip ({card.root.hex()[:16]}…) is none of this service's, "
             "and no vote makes it one: init the node anew with --platform of a maker that is"
         )
+    changes = changes_for(card, genesis)
+    if ready:
+        return Arrived(card=card, pin=pin, peers=load(layout.config).peers, changes=changes)
     peers = await _peers(door, card)
-    await _keys(party, card, genesis)
     config = load(layout.config)
     credential = layout.cluster.credential
     complete = replace(
@@ -85,11 +95,23 @@ async def arrive(party: Party, *, door: Address, pin: str) -> Arrived:
         peers=peers,
         door=replace(config.door, credential=credential if credential.exists() else None),
     )
-    write_atomic(layout.config, dumps(complete, base=layout.directory).encode(), mode=0o644)
+    text = dumps(complete, base=layout.directory)
+    loads(text, layout.config)
     endpoints = [card.rpc, *(str(peer.rpc) for peer in peers if peer.rpc is not None)]
     certificates = await _certificates([peer.rpc for peer in peers if peer.rpc is not None])
+    sealed = await _keys(party, card, genesis)
+    _write_genesis(layout, genesis)
+    write_atomic(layout.config, text.encode(), mode=0o644)
     publish(layout, chain, endpoints, [certificate_of(layout), *certificates])
-    return Arrived(card=card, pin=pin, peers=peers, changes=changes_for(card, genesis))
+    make_directory(layout.sealed)
+    WriteAheadLog.open(layout.wal).close()  # from the beginning on: one that finds none has lost it
+    write_new(layout.sealed / SEALED_STATE, sealed)  # last: with it all the rest is there
+    return Arrived(card=card, pin=pin, peers=peers, changes=changes)
+
+
+def _is_of(layout: NodeLayout, genesis: VerifiedGenesis) -> bool:
+    kept = layout.cluster.genesis
+    return kept.exists() and kept.read_bytes() == genesis.data
 
 
 def changes_for(card: Card, genesis: VerifiedGenesis) -> tuple[str, ...]:
@@ -151,9 +173,8 @@ async def _peers(door: Address, card: Card) -> tuple[Peer, ...]:
     return tuple(list(peers.values())[:PEERS_MAX])
 
 
-async def _keys(party: Party, card: Card, genesis: VerifiedGenesis) -> None:
-    """The enclave's first keys, and the genesis that they are for."""
-    layout = party.layout
+async def _keys(party: Party, card: Card, genesis: VerifiedGenesis) -> bytes:
+    """The enclave's first keys, sealed."""
     identity = Identity(
         name=card.node,
         operator=card.operator,
@@ -161,23 +182,23 @@ async def _keys(party: Party, card: Card, genesis: VerifiedGenesis) -> None:
         tls_key=card.tls_key,
         deployment=SignedDeployment(card.statement.encode(), card.deployment),
     )
-    enclave = await EnclaveClient.start(layout.chip, layout.log)
+    enclave = await EnclaveClient.start(party.layout.chip, party.layout.log)
     try:
-        sealed = await enclave.prepare_join(genesis.data, identity)
+        return await enclave.prepare_join(genesis.data, identity)
     except Refusal as refusal:
         raise NotTrusted("genesis", f"the enclave does not take it: {refusal}") from None
     finally:
         await enclave.stop()
+
+
+def _write_genesis(layout: NodeLayout, genesis: VerifiedGenesis) -> None:
     try:
         write_new(layout.cluster.genesis, genesis.data, 0o644)
     except FileExistsError:
-        if layout.cluster.genesis.read_bytes() != genesis.data:
+        if not _is_of(layout, genesis):
             raise OperatorFault(
                 f"{layout.cluster.genesis} is another service's: one folder for each service"
             ) from None
-    make_directory(layout.sealed)
-    WriteAheadLog.open(layout.wal).close()  # from the beginning on: one that finds none has lost it
-    write_new(layout.sealed / SEALED_STATE, sealed)
 
 
 async def _ask(door: Address, method: str) -> Any:

@@ -113,6 +113,7 @@ async def _make(
         service_name=plan.service_name,
         limits=plan.limits,
         countries=tuple(_REGIONS.items()),
+        affiliations=[(people[name].public, f"operator{i}") for i, name in enumerate(MEMBERS)],
     )
     write_service(layout.service, _service(founded, specs, final))
 

@@ -105,9 +105,7 @@ class NodeProcess:
             sys.executable,
             "-P",
             "-m",
-            "strongroom.node",
-            "run",
-            "--config",
+            *ports.NODE_COMMAND,
             str(self.layout.config.absolute()),
         ]
         host = spawn(command, log=self.layout.log, environment=dict(os.environ))

@@ -14,14 +14,32 @@ from strongroom.node.client.trust.service import load_service
 from strongroom.node.cluster.cluster import write_service
 from strongroom.node.layout import NodeLayout
 from strongroom.node.machine.durable_files import write_atomic
+from strongroom.node.membership.ceremony_answers import FoundingFile
+from strongroom.node.membership.ceremony_party import Party
 from strongroom.node.membership.ceremony_proposal import Agreed
+from strongroom.node.membership.ceremony_sealing import seal
+
+
+def finish_founding(
+    party: Party, proposal: bytes, founding: bytes, confirmations: Iterable[bytes]
+) -> str:
+    """Make a node one of the service, once everybody confirmed the same genesis, and tell clients
+    of its folder; the pin.
+
+    Raises:
+        CeremonyRefused: somebody did not confirm, or confirmed another genesis.
+        OperatorFault: the folder is of another service, before anything is written.
+    """
+    check_pin(party.layout, pin_of(FoundingFile.decode(founding).chain))
+    agreed, one = seal(party, proposal, founding, confirmations)
+    return publish_founding(party.layout, agreed, one.chain)
 
 
 def publish_founding(layout: NodeLayout, agreed: Agreed, chain: ChainId) -> str:
     """Tell clients of this folder of the nodes of a proposal, once: what was added since stays; the
     pin."""
     if layout.cluster.service.exists() and layout.cluster.ca.exists():
-        _check_pin(layout, pin_of(chain))
+        check_pin(layout, pin_of(chain))
         return pin_of(chain)
     own_first = sorted(agreed.cards.values(), key=lambda card: card.node != layout.name)
     return publish(
@@ -44,7 +62,7 @@ def publish(
         OperatorFault: the folder's people pin another service.
     """
     pin = pin_of(chain)
-    _check_pin(layout, pin)
+    check_pin(layout, pin)
     bundle = "".join(map(ssl.DER_cert_to_PEM_cert, certificates))
     write_atomic(layout.cluster.ca, bundle.encode(), mode=0o644)
     document = {
@@ -57,7 +75,8 @@ def publish(
     return pin
 
 
-def _check_pin(layout: NodeLayout, pin: str) -> None:
+def check_pin(layout: NodeLayout, pin: str) -> None:
+    """Check that people of this folder pin no other service. Raises OperatorFault."""
     known = layout.cluster.service
     if known.exists() and (pinned := load_service(known).pin) != pin:
         raise OperatorFault(f"{known} pins another service, {pinned}: one folder for each service")

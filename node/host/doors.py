@@ -22,8 +22,9 @@ from strongroom.node.machine.listening import Listener
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX, Links
 from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.door import Door
-from strongroom.node.rpc.http import make_app, make_health_app, serve
+from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.monitoring import make_health_app
 
 log = structlog.get_logger()
 
@@ -59,6 +60,8 @@ class Doors:
         try:
             self._peers = await self._links.listen(config.peer, context, spawn, peers_max)
             hosts = (config.name, config.rpc.host, config.told_rpc.host, *config.hosts)
+            if config.health is not None:
+                hosts = (*hosts, config.health.host)
             where = config.rpc
             app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
             self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]

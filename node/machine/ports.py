@@ -1,11 +1,13 @@
 """TCP ports of the loopback interface: picking free ones, and saying who holds a taken one.
 
-Owns looking at sockets through bind(2) and /proc/net. Knows nothing of nodes.
+Owns looking at sockets through bind(2) and /proc/net. Of nodes it knows how their command line
+looks, for whoever has forgotten a cluster.
 """
 
 import errno
 import os
 import random
+import shlex
 import socket
 import time
 from collections.abc import Iterable
@@ -14,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.machine.processes import command_of
+from strongroom.node.machine.processes import arguments_of
 
+NODE_COMMAND = ("strongroom.node", "run", "--config")
+"""A node's command line after ``-m`` and before its file."""
 _LISTEN = "0A"
 """State of a listening socket in /proc/net/tcp (proc_net_tcp(5))."""
 RELEASE_SECONDS_MAX = 3.0
@@ -35,16 +39,24 @@ class PortTaken(OperatorFault):
     """
 
     def __init__(self, port: int, pid: int | None) -> None:
-        holder = (
-            f"pid {pid} ({command_of(pid)[:80]})"
-            if pid is not None
-            else "a process that is not ours to see"
-        )
         super().__init__(
-            f"port {port} is in use by {holder}: stop it, or "
-            "choose another --base-port (0 picks free ones)"
+            f"port {port} {_held_by(pid)}, or choose another --base-port (0 picks free ones)"
         )
         self.port, self.pid = port, pid
+
+
+def _held_by(pid: int | None) -> str:
+    """Who holds it, and how it is stopped."""
+    if pid is None:
+        return "is in use by a process that is not ours to see: stop it"
+    arguments = arguments_of(pid)
+    if tuple(arguments[-4:-1]) == NODE_COMMAND:
+        node = Path(arguments[-1]).parent
+        return (
+            f"belongs to {node.name} of the cluster in {node.parent} (pid {pid}): stop that one "
+            f"with `strongroom cluster down --dir {shlex.quote(str(node.parent))}`"
+        )
+    return f"is in use by pid {pid} ({' '.join(arguments)[:80]}): stop it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,18 +126,13 @@ def children_of(process: ProcessId) -> list[ProcessId]:
     return found if process.alive else []
 
 
-def command_of(pid: int) -> str:
-    """Its command line, empty if it cannot be seen."""
+def arguments_of(pid: int) -> list[str]:
+    """Its command line, word by word; empty if it cannot be seen."""
     try:
-        return (
-            (_PROC / str(pid) / "cmdline")
-            .read_bytes()
-            .replace(b"\0", b" ")
-            .decode(errors="replace")
-            .strip()
-        )
+        line = (_PROC / str(pid) / "cmdline").read_bytes()
     except OSError:
-        return ""
+        return []
+    return line.decode(errors="replace").rstrip("\0").split("\0")
 
 
 def collect_ended_children(processes: list[ProcessId]) -> None:

@@ -73,9 +73,10 @@ async def found(
     service_name: str,
     limits: Sequence[tuple[str, int]] = (),
     countries: Sequence[tuple[str, str]] = (),
+    affiliations: Sequence[tuple[PublicKey, str]] = (),
 ) -> FoundService:
     """Found a service of these nodes under `directory`, where each node's TLS certificate lies
-    already; `countries` says where regions lie.
+    already; `countries` says where regions lie, `affiliations` for which operator a member acts.
 
     Raises:
         OperatorFault: a file, key or process is not as it must be.
@@ -109,6 +110,7 @@ async def found(
             roles=tuple(sorted(roles)),
             programs=PROGRAM_NAMES,
             limits=tuple(sorted(limits)),
+            affiliations=tuple(sorted(affiliations)),
         ).encode()
         genesis = await _exchange(seats, constitution)
     write_atomic(cluster.genesis, genesis, mode=0o644)

@@ -14,14 +14,11 @@ from strongroom.enclave.attestation.verifier import VerifiedEnclave
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, verify_genesis, verify_validators
 from strongroom.node import tls
-from strongroom.node.membership.ceremony_files import (
-    Acceptance,
-    Card,
-    Confirmation,
-    FoundingFile,
-)
-from strongroom.node.membership.ceremony_proposal import Agreed, read_as
-from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refuse
+from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_card_judging import read_as
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_proposal import Agreed
+from strongroom.node.membership.ceremony_refusals import SOMEBODY, CeremonyRefused, Ground, refuse
 
 _F = TypeVar("_F", Acceptance, Confirmation)
 _V = TypeVar("_V")
@@ -94,19 +91,20 @@ def judge_founding(
     accepted = judge_acceptances(agreed, files)
     founder = founder_of(agreed, accepted)
     one = read_as(founding, FoundingFile, founder)
-    if one.operator != founder:
-        refuse(one.operator, Ground.FOUNDER, f"the genesis is made by {founder}, by lowest key")
-    _check_signatures(one, agreed.card(founder))
+    _check_signatures(one, agreed.card(one.operator))
     _check_proposal(one, agreed)
-    theirs = _each(agreed, one.acceptances, judge_acceptance)
+    theirs = _acceptances_in(agreed, one)
+    # Before who the founder is: by another acceptance somebody else may have the lowest key.
     for operator, mine in accepted.items():
-        if theirs[operator][0].encode() != mine.encode():
+        if theirs[operator].encode() != mine.encode():
             refuse(
                 operator,
                 Ground.TWO_WORDS,
-                f"gave {founder} another acceptance than me, both signed: "
-                "its word is worth nothing here",
+                f"gave {one.operator} another acceptance than me, both signed: its word is worth "
+                "nothing here; show both to all the others, and begin again without it",
             )
+    if one.operator != founder:
+        refuse(one.operator, Ground.FOUNDER, f"the genesis is made by {founder}, by lowest key")
     try:
         verified = verify_genesis(one.genesis)
     except (NotCanonical, AttestationError) as error:
@@ -121,6 +119,35 @@ def judge_founding(
             "its genesis has another constitution, or others' evidence, than was accepted",
         )
     return one, verified
+
+
+def _acceptances_in(agreed: Agreed, founding: FoundingFile) -> dict[str, Acceptance]:
+    """What the founder says that it got. It signed for all of them: one that no organisation of
+    this proposal signed for it is the founder's own doing, and none of those whose names stand in
+    it."""
+    found: dict[str, Acceptance] = {}
+    for data in founding.acceptances:
+        try:
+            one = read_as(data, Acceptance, founding.operator)
+            _check_signatures(one, agreed.card(one.operator))
+            _check_proposal(one, agreed)
+        except CeremonyRefused as fault:
+            refuse(
+                founding.operator,
+                Ground.FOUNDER,
+                f"made its genesis of a false acceptance ({fault}); that is nobody's but its own",
+            )
+        if one.operator in found:
+            refuse(
+                founding.operator, Ground.FOUNDER, f"has two acceptances of {one.operator} in it"
+            )
+        found[one.operator] = one
+    for operator in agreed.cards:
+        if operator not in found:
+            refuse(
+                founding.operator, Ground.FOUNDER, f"left the acceptance of {operator} out of it"
+            )
+    return found
 
 
 def judge_confirmations(
@@ -177,13 +204,22 @@ def _each(
         one, shown = judge(agreed, data)
         earlier = found.get(one.operator)
         if earlier is not None and earlier[0].encode() != data:
-            refuse(one.operator, Ground.TWO_WORDS, f"signed two different files: two {one.NAME}s")
+            refuse(
+                one.operator,
+                Ground.TWO_WORDS,
+                f"signed two different {one.NAME}s, both are here: show both to all the others",
+            )
         if earlier is not None:
             refuse(one.operator, Ground.DOUBLED, f"its {one.NAME} is here twice")
         found[one.operator] = (one, shown)
     for operator in agreed.cards:
         if operator not in found:
-            refuse(operator, Ground.MISSING, "its file is not here: ask it, and wait")
+            refuse(
+                operator,
+                Ground.MISSING,
+                "its file is not here: ask it, or anybody who has it; if it stays silent, all "
+                "begin again without it: a new proposal, `found accept --instead`",
+            )
     return dict(sorted(found.items()))
 
 
@@ -193,10 +229,15 @@ def _check_signatures(one: Acceptance | FoundingFile | Confirmation, card: Card)
         refuse(
             one.operator,
             Ground.OPERATOR_SIGNATURE,
-            f"the key of its card did not sign this {one.NAME}",
+            f"the key of its card did not sign this {one.NAME}: it is not its word, whoever sent "
+            "it; ask it for its own file",
         )
     if not verify(card.member_key, one.member_signature, message):
-        refuse(one.operator, Ground.MEMBER_SIGNATURE, f"{card.member} did not sign this {one.NAME}")
+        refuse(
+            one.operator,
+            Ground.MEMBER_SIGNATURE,
+            f"{card.member} did not sign this {one.NAME}: ask it for its own file",
+        )
 
 
 def _check_proposal(one: Acceptance | FoundingFile | Confirmation, agreed: Agreed) -> None:
@@ -205,5 +246,6 @@ def _check_proposal(one: Acceptance | FoundingFile | Confirmation, agreed: Agree
             one.operator,
             Ground.OTHER_PROPOSAL,
             f"its {one.NAME} answers proposal {one.proposal.hex()[:16]}…, "
-            f"here is {agreed.proposal.digest.hex()[:16]}…: an older ceremony, or other terms",
+            f"here is {agreed.proposal.digest.hex()[:16]}…: an older ceremony, or other terms were "
+            "shown to it; compare both files with it, and ask who sent it the other",
         )

@@ -7,32 +7,28 @@ card counts, got from the organisation itself: whoever proposes carries keys of 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
-from strongroom.consensus.errors import NotCanonical, StrongroomError
-from strongroom.enclave.attestation.deployment import deployment_bytes
+from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
 from strongroom.enclave.governance.rules import LIMITS
-from strongroom.enclave.primitives import verify
 from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.enclave.proofs.constitution import Constitution
-from strongroom.node.membership.ceremony_files import (
-    Acceptance,
-    Card,
-    Confirmation,
-    FoundingFile,
-    Proposal,
+from strongroom.node.membership.ceremony_card_judging import (
+    check_plain,
+    judge_card,
+    judge_cards,
+    read_as,
 )
-from strongroom.node.membership.ceremony_refusals import SOMEBODY, Ground, refuse
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_refusals import Ground, refuse
+from strongroom.node.membership.ceremony_terms import Proposal
 
-AHEAD_MS_MAX = 10 * 60_000
+PROPOSAL_AHEAD_MS_MAX = 10 * 60_000
 """A proposal from so far in the future, or a clock that is so far behind, is not accepted."""
 PROPOSAL_AGE_MS_MAX = 14 * 86_400_000
 """A proposal that is older is not accepted, and nothing of it is confirmed."""
 MAX_AGE_MS_LEAST, MAX_AGE_MS_MOST = 3_600_000, 30 * 24 * 3_600_000
 """How long evidence may count in a service that is founded so."""
-
-_K = TypeVar("_K", Card, Proposal, Acceptance, FoundingFile, Confirmation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,69 +56,6 @@ class Agreed:
         return self.cards[operator]
 
 
-# --- cards and the proposal -----------------------------------------------------------------------
-
-
-def judge_card(data: bytes) -> Card:
-    """A card that its own operator and member signed.
-
-    Raises:
-        CeremonyRefused: it is none, or a signature does not verify.
-    """
-    card = read_as(data, Card, SOMEBODY)
-    if not verify(card.operator_key, card.operator_signature, card.signed_bytes()):
-        refuse(card.operator, Ground.OPERATOR_SIGNATURE, "did not sign this card with its own key")
-    if not verify(card.member_key, card.member_signature, card.signed_bytes()):
-        refuse(card.operator, Ground.MEMBER_SIGNATURE, f"{card.member} did not sign this card")
-    if not verify(card.operator_key, card.deployment, deployment_bytes(card.statement.encode())):
-        refuse(card.operator, Ground.DEPLOYMENT, "did not sign that this machine runs this code")
-    try:
-        _ = card.tls_key
-    except StrongroomError as error:
-        refuse(card.operator, Ground.CERTIFICATE, str(error))
-    return card
-
-
-def judge_cards(cards: Iterable[bytes]) -> dict[str, Card]:
-    """The cards of one proposal, by operator: nothing stands twice, and all mean the same code.
-
-    Raises:
-        CeremonyRefused: names the second of two.
-    """
-    judged: dict[str, Card] = {}
-    seen: dict[tuple[str, object], str] = {}
-    for data in cards:
-        card = judge_card(data)
-        for what, value in (
-            ("operator", card.operator),
-            ("member", card.member),
-            ("node name", card.node),
-            ("key", card.operator_key),
-            ("key", card.member_key),
-            ("machine", card.chip_id),
-            ("TLS key", card.tls_key),
-            ("RPC address", card.rpc),
-            ("peer address", card.peer),
-        ):
-            other = seen.setdefault((what, value), card.operator)
-            if other != card.operator or card.operator in judged:
-                refuse(card.operator, Ground.DOUBLED, f"{what} stands twice, also of {other}")
-        if card.operator_key == card.member_key:
-            refuse(card.operator, Ground.DOUBLED, "one key for operator and member: make two")
-        judged[card.operator] = card
-        first = next(iter(judged.values()))
-        if card.measurement != first.measurement:
-            refuse(
-                card.operator,
-                Ground.OTHER_MEASUREMENT,
-                f"means to run code {card.measurement.hex()[:16]}…, {first.operator} means "
-                f"{first.measurement.hex()[:16]}…: all begin with one version",
-            )
-    if not judged:
-        refuse(SOMEBODY, Ground.MISSING, "a proposal without a card")
-    return judged
-
-
 def judge_proposal(data: bytes) -> Agreed:
     """A proposal whose cards hold and whose terms a service can begin with; the constitution that
     follows.
@@ -134,7 +67,21 @@ def judge_proposal(data: bytes) -> Agreed:
     cards = judge_cards(proposal.cards)
     if list(proposal.cards) != [card.encode() for _, card in sorted(cards.items())]:
         refuse("the proposal", Ground.FILE, "its cards are not in ascending order of operator")
+    _check_members(proposal, cards)
     return Agreed(proposal=proposal, cards=cards, constitution=constitution_of(proposal, cards))
+
+
+def _check_members(proposal: Proposal, cards: Mapping[str, Card]) -> None:
+    """Members without a node sign nothing here: so at least nobody is taken for another."""
+    names = {name.lower() for card in cards.values() for name in (card.operator, card.member)}
+    keys = {key for card in cards.values() for key in (card.operator_key, card.member_key)}
+    for name, key in proposal.members:
+        check_plain("the proposal", "member", name)
+        if name.lower() in names or key in keys:
+            refuse(
+                "the proposal", Ground.TERMS, f"member {name} has another's name or key: name it so"
+            )
+        names.add(name.lower())
 
 
 def constitution_of(proposal: Proposal, cards: Mapping[str, Card]) -> Constitution:
@@ -181,6 +128,7 @@ def constitution_of(proposal: Proposal, cards: Mapping[str, Card]) -> Constituti
             roles=proposal.roles,
             programs=proposal.programs,
             limits=proposal.limits,
+            affiliations=tuple(sorted((one.member_key, one.operator) for one in all_cards)),
         )
         return Constitution.decode(made.encode())
     except (NotCanonical, TypeError, ValueError) as error:
@@ -205,21 +153,27 @@ def judge_before_accepting(
         now_ms: my clock.
 
     Raises:
-        CeremonyRefused: names whose words were changed, whose card I never got, or who means to run
-            other code.
+        CeremonyRefused: names whose words were changed, whose card I never got, who was left out,
+            or who means to run other code.
     """
     standing = agreed.cards.get(own.operator)
     if standing is None or standing.encode() != own.encode():
-        refuse(own.operator, Ground.OWN_WORDS, "my card does not stand here as I wrote it")
+        refuse(
+            own.operator,
+            Ground.OWN_WORDS,
+            "my card does not stand here as I wrote it: whoever proposed this changed it, or has "
+            "an older one; give it mine again",
+        )
     if own.measurement != measurement:
         refuse(own.operator, Ground.OTHER_MEASUREMENT, "my card names other code than runs here")
-    known: dict[str, Card] = {}
-    for card in map(judge_card, received):
-        if known.setdefault(card.operator, card).encode() != card.encode():
-            refuse(card.operator, Ground.DOUBLED, "two different cards of it are here: ask it")
+    known = _known_cards(agreed, own, received)
     for operator, card in agreed.cards.items():
         if card.measurement != measurement:
-            refuse(operator, Ground.OTHER_MEASUREMENT, "means to run other code than I do")
+            refuse(
+                operator,
+                Ground.OTHER_MEASUREMENT,
+                "means to run other code than I do: one of us takes the other's version",
+            )
         if operator == own.operator:
             continue
         if operator not in known:
@@ -229,8 +183,36 @@ def judge_before_accepting(
                 "its card is not among those that I got from the organisations themselves: ask it",
             )
         if known[operator].encode() != card.encode():
-            refuse(operator, Ground.OTHER_CARD, "gave me another card than stands here")
+            refuse(
+                operator,
+                Ground.OTHER_CARD,
+                "gave me another card than stands here: whoever proposed this changed it, unless "
+                "it says that it made a new one",
+            )
     check_time(agreed.proposal, now_ms)
+
+
+def _known_cards(agreed: Agreed, own: Card, received: Iterable[bytes]) -> dict[str, Card]:
+    """The cards that I got, by operator: none is false for me, and none is left out."""
+    known: dict[str, Card] = {}
+    for card in map(judge_card, received):
+        if card.operator == own.operator and card.encode() != own.encode():
+            refuse(
+                own.operator,
+                Ground.OWN_WORDS,
+                "a card that bears my name and is not mine is here: tell whoever gave it to you, "
+                "and all the others",
+            )
+        if card.operator not in agreed.cards:
+            refuse(
+                card.operator,
+                Ground.LEFT_OUT,
+                "its card is here, and it does not stand in the proposal: ask it and the proposer; "
+                "if all want it so, leave its card away",
+            )
+        if known.setdefault(card.operator, card).encode() != card.encode():
+            refuse(card.operator, Ground.DOUBLED, "two different cards of it are here: ask it")
+    return known
 
 
 def check_time(proposal: Proposal, now_ms: int) -> None:
@@ -240,7 +222,7 @@ def check_time(proposal: Proposal, now_ms: int) -> None:
         CeremonyRefused: ``clock``.
     """
     age = now_ms - int(proposal.created_ms)
-    if age < -AHEAD_MS_MAX:
+    if age < -PROPOSAL_AHEAD_MS_MAX:
         refuse(
             "the proposal",
             Ground.CLOCK,
@@ -253,15 +235,3 @@ def check_time(proposal: Proposal, now_ms: int) -> None:
             f"is {age / 86_400_000:.1f} days old, at most {PROPOSAL_AGE_MS_MAX // 86_400_000} "
             "count: propose again, or look at this clock",
         )
-
-
-def read_as(data: bytes, kind: type[_K], party: str) -> _K:
-    """A file of one kind.
-
-    Raises:
-        CeremonyRefused: ``file``.
-    """
-    try:
-        return kind.decode(data)
-    except NotCanonical as error:
-        refuse(party, Ground.FILE, f"no {kind.NAME} of a ceremony, or damaged: {error}")

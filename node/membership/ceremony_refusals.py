@@ -51,6 +51,14 @@ class Ground(StrEnum):
     """It signed two files where there may be one: shown to different organisations."""
     WRAP = "wrap"
     """The secret that it wrapped to me does not open, or is another one."""
+    NAME = "name"
+    """A name that looks like another, or that no key file can have."""
+    ADDRESS = "address"
+    """Where nobody, or somebody else, would be reached."""
+    LEFT_OUT = "left-out"
+    """I have its card, and the proposal leaves it out."""
+    GIVEN_UP = "given-up"
+    """I gave this proposal up for good: a second answer to it would be a second word."""
 
 
 class CeremonyRefused(StrongroomError):

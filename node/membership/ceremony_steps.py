@@ -4,130 +4,36 @@
 
 Owns what is done with the enclave, and what is kept in the node's folder between two steps, so that
 each may be asked for again and gives the same file: whoever was killed, or lost what he sent, says
-nothing else the second time. What is checked before is ceremony_judging.py's.
+nothing else the second time. What is checked before is ceremony_judging.py's; the card is made in
+ceremony_party.py, the end in ceremony_sealing.py.
 """
 
-import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Sequence
 
+from strongroom.consensus import labels
 from strongroom.consensus.errors import OperatorFault
-from strongroom.consensus.types import Digest
 from strongroom.enclave.attestation.deployment import SignedDeployment
 from strongroom.enclave.keys.identity import Identity
-from strongroom.enclave.platform.chip import SimulatedChip
-from strongroom.enclave.primitives import SigningKey
-from strongroom.node import tls
-from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE, NodeLayout
-from strongroom.node.ledger.wal import WriteAheadLog
-from strongroom.node.machine.durable_files import make_directory, write_atomic, write_new
-from strongroom.node.membership.ceremony_files import (
-    FOUNDING_BYTES_MAX,
-    UNSIGNED,
-    Acceptance,
-    Card,
-    Confirmation,
-    FoundingFile,
-)
+from strongroom.node.machine.durable_files import write_atomic, write_new
+from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_card_judging import read_as
 from strongroom.node.membership.ceremony_judging import (
     founder_of,
     judge_acceptances,
-    judge_confirmations,
     judge_founding,
 )
+from strongroom.node.membership.ceremony_party import Party, alone, check_own, enclave_of, read
 from strongroom.node.membership.ceremony_proposal import (
     Agreed,
     check_time,
     judge_before_accepting,
-    judge_card,
     judge_proposal,
 )
 from strongroom.node.membership.ceremony_refusals import Ground, refuse
-from strongroom.node.organisations import Organisation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
-    """Who takes these steps: a node's folder, and the keys of who runs and who governs."""
-
-    layout: NodeLayout
-    operator: SigningKey
-    member: SigningKey
-
-    def card(self) -> Card:
-        """What it said of itself.
-
-        Raises:
-            OperatorFault: it has no card yet.
-            CeremonyRefused: the card is damaged, or was signed by other keys than these.
-        """
-        card = judge_card(read(self.layout.ceremony.card, "make it with `strongroom node init`"))
-        if (card.operator_key, card.member_key) != (self.operator.public, self.member.public):
-            refuse(card.operator, Ground.OWN_WORDS, "my card was signed by other keys than I have")
-        return card
-
-
-# --- the card -------------------------------------------------------------------------------------
-
-
-async def make_card(
-    party: Party,
-    *,
-    operator: str,
-    member: str,
-    region: str,
-    country: str,
-    credential: Digest,
-) -> bytes:
-    """Write what this organisation says of itself; its chip, certificate and configuration are here
-    already.
-
-    Raises:
-        OperatorFault: a file is not as it must be, or an address cannot be announced.
-        NotCanonical: a name is none.
-    """
-    layout = party.layout
-    config = load(layout.config)
-    async with _enclave(layout) as enclave:
-        measurement, chip_id = await enclave.measurement_and_chip()
-    unsigned = Card(
-        operator=operator,
-        operator_key=party.operator.public,
-        member=member,
-        member_key=party.member.public,
-        node=config.name,
-        region=region,
-        country=country,
-        chip_id=chip_id,
-        measurement=measurement,
-        root=root_of(layout),
-        deployment=UNSIGNED,
-        rpc=str(config.told_rpc),
-        peer=str(config.told_peer),
-        certificate=certificate_of(layout),
-        credential=credential,
-    )
-    deployment = unsigned.statement.sign(party.operator).signature
-    card = replace(unsigned, deployment=deployment).sign(party.operator, party.member).encode()
-    judge_card(card)
-    make_directory(layout.ceremony.directory)
-    write_atomic(layout.ceremony.card, card)
-    return card
-
-
-async def measured(layout: NodeLayout) -> bytes:
-    """What this node's enclave measures here, 48 bytes."""
-    async with _enclave(layout) as enclave:
-        measurement, _ = await enclave.measurement_and_chip()
-    return measurement
-
-
-# --- accepting ------------------------------------------------------------------------------------
+from strongroom.node.membership.ceremony_terms import Proposal
 
 
 async def accept(
@@ -143,26 +49,35 @@ async def accept(
         instead: give up another proposal that was accepted before; its keys are lost.
 
     Raises:
-        CeremonyRefused: something in it is not as it must be; nothing was made or signed.
-        OperatorFault: this node belongs to a service, or accepted another proposal.
+        CeremonyRefused: something in it is not as it must be, or it was given up before; nothing
+            was made or signed.
+        OperatorFault: this node belongs to a service, or accepted another proposal; another step
+            is being taken in its folder.
     """
+    with alone(party.layout):
+        return await _accept(party, proposal, received, now_ms=now_ms, instead=instead)
+
+
+async def _accept(
+    party: Party, proposal: bytes, received: Sequence[bytes], *, now_ms: int, instead: bool
+) -> bytes:
     layout, files = party.layout, party.layout.ceremony
     _check_free(layout)
     agreed, own = judge_proposal(proposal), party.card()
-    async with _enclave(layout) as enclave:
+    _check_not_given_up(party, agreed)
+    async with enclave_of(layout) as enclave:
         measurement, _ = await enclave.measurement_and_chip()
         judge_before_accepting(
             agreed, own=own, received=received, measurement=measurement, now_ms=now_ms
         )
-        if files.acceptance.exists():
-            earlier = Acceptance.decode(read(files.acceptance, "it was written by `found accept`"))
-            if earlier.proposal == agreed.proposal.digest:
-                return earlier.encode()
-            if not instead:
-                raise OperatorFault(
-                    f"this node accepted proposal {earlier.proposal.hex()[:16]}… before: go on "
-                    "with that one, or say --instead to give it up for good, and tell the others"
-                )
+        earlier = _accepted(party)
+        if earlier is not None and earlier.proposal == agreed.proposal.digest:
+            return earlier.encode()
+        if earlier is not None and not instead:
+            raise OperatorFault(
+                f"this node accepted proposal {earlier.proposal.hex()[:16]}… before: go on with "
+                "that one, or say --instead to give it up for good, and tell the others"
+            )
         deployment = SignedDeployment(own.statement.encode(), own.deployment)
         identity = Identity(
             name=own.node,
@@ -175,12 +90,44 @@ async def accept(
         keys = await enclave.seal_founding()
     unsigned = Acceptance(operator=own.operator, proposal=agreed.proposal.digest, evidence=evidence)
     acceptance = unsigned.sign(party.operator, party.member).encode()
+    if earlier is not None:  # first: were it accepted again, there would be two answers to it
+        given_up = (*_given_up(party), earlier.proposal)
+        write_atomic(files.given_up, "".join(f"{one.hex()}\n" for one in given_up).encode())
     for leftover in (files.acceptance, files.founding, files.state, files.confirmation):
         leftover.unlink(missing_ok=True)
     write_atomic(files.proposal, proposal)
     write_atomic(files.keys, keys)
     write_atomic(files.acceptance, acceptance)  # last: with it the keys are there, too
     return acceptance
+
+
+def _accepted(party: Party) -> Acceptance | None:
+    """What this node answered before."""
+    kept = party.layout.ceremony.acceptance
+    if not kept.exists():
+        return None
+    return read_as(read(kept, "it was written by `found accept`"), Acceptance, str(kept))
+
+
+def _given_up(party: Party) -> tuple[bytes, ...]:
+    kept = party.layout.ceremony.given_up
+    if not kept.exists():
+        return ()
+    try:
+        lines = read(kept, "it was written by `found accept --instead`").decode("ascii").split()
+        return tuple(map(bytes.fromhex, lines))
+    except ValueError:
+        raise OperatorFault(f"{kept} is damaged: take part with a new node's folder") from None
+
+
+def _check_not_given_up(party: Party, agreed: Agreed) -> None:
+    if agreed.proposal.digest in _given_up(party):
+        refuse(
+            party.card().operator,
+            Ground.GIVEN_UP,
+            "I gave this proposal up for good with --instead, and its keys are lost: a second "
+            "answer to it would be a second word; propose anew, with the same terms if you like",
+        )
 
 
 def accepted_proposal(party: Party, proposal: bytes) -> Agreed:
@@ -196,7 +143,9 @@ def accepted_proposal(party: Party, proposal: bytes) -> Agreed:
         refuse(
             "the proposal",
             Ground.OTHER_PROPOSAL,
-            f"this is {agreed.proposal.digest.hex()[:16]}…, I accepted another one",
+            f"this is {agreed.proposal.digest.hex()[:16]}…, I accepted another one: "
+            f"{labels.labelled_digest(Proposal.LABEL, own).hex()[:16]}…; whoever gave me this one "
+            "changed it, or it is a newer one",
         )
     return agreed
 
@@ -214,12 +163,19 @@ async def make_founding(
         CeremonyRefused: an acceptance is not as it must be, or somebody else is the founder; no
             secret was made.
     """
+    with alone(party.layout):
+        return await _make_founding(party, proposal, acceptances, now_ms=now_ms)
+
+
+async def _make_founding(
+    party: Party, proposal: bytes, acceptances: Sequence[bytes], *, now_ms: int
+) -> bytes:
     files = party.layout.ceremony
     agreed = accepted_proposal(party, proposal)
     check_time(agreed.proposal, now_ms)
     judged = judge_acceptances(agreed, acceptances)
     own, founder = party.card(), founder_of(agreed, judged)
-    _check_own(own.operator, judged[own.operator].encode(), files.acceptance)
+    check_own(own.operator, judged[own.operator].encode(), files.acceptance)
     if founder != own.operator:
         refuse(founder, Ground.FOUNDER, "makes the genesis, by the lowest key: ask it for the file")
     encoded = tuple(one.encode() for one in judged.values())
@@ -232,8 +188,8 @@ async def make_founding(
                 "I made a genesis of other acceptances before: there can be but one",
             )
         return earlier.encode()
-    async with _enclave(party.layout) as enclave:
-        await enclave.resume_founding(read(files.keys, "accept the proposal first"))
+    async with enclave_of(party.layout) as enclave:
+        await _resume(party, enclave)
         try:
             genesis, wraps = await enclave.found(
                 agreed.constitution.encode(), tuple(one.evidence for one in judged.values())
@@ -266,6 +222,13 @@ async def confirm(
     Raises:
         CeremonyRefused: it is another genesis, or the wrap does not open; nothing was signed.
     """
+    with alone(party.layout):
+        return await _confirm(party, proposal, acceptances, founding, now_ms=now_ms)
+
+
+async def _confirm(
+    party: Party, proposal: bytes, acceptances: Sequence[bytes], founding: bytes, *, now_ms: int
+) -> bytes:
     files = party.layout.ceremony
     agreed = accepted_proposal(party, proposal)
     check_time(agreed.proposal, now_ms)
@@ -274,7 +237,7 @@ async def confirm(
     mine = next(
         data for data in one.acceptances if Acceptance.decode(data).operator == own.operator
     )
-    _check_own(own.operator, mine, files.acceptance)
+    check_own(own.operator, mine, files.acceptance)
     if files.confirmation.exists():
         earlier = Confirmation.decode(read(files.confirmation, "it was written by `found confirm`"))
         if (earlier.chain, earlier.content) != (one.chain, one.content):
@@ -284,8 +247,8 @@ async def confirm(
                 f"signed two geneses: I confirmed chain {earlier.chain.hex()[:16]}… before",
             )
         return earlier.encode()
-    async with _enclave(party.layout) as enclave:
-        await enclave.resume_founding(read(files.keys, "accept the proposal first"))
+    async with enclave_of(party.layout) as enclave:
+        await _resume(party, enclave)
         try:
             state = await enclave.accept(one.genesis, one.wraps)
         except Refusal as refusal:
@@ -305,112 +268,21 @@ async def confirm(
     return confirmation
 
 
-# --- the end --------------------------------------------------------------------------------------
-
-
-def seal(
-    party: Party, proposal: bytes, founding: bytes, confirmations: Iterable[bytes]
-) -> tuple[Agreed, FoundingFile]:
-    """Make this node one of the service, once everybody confirmed the same genesis: its genesis,
-    its sealed state, its configuration. May be asked for again.
+async def _resume(party: Party, enclave: EnclaveClient) -> None:
+    """The enclave goes on with the keys of its acceptance.
 
     Raises:
-        CeremonyRefused: somebody did not confirm, or confirmed another genesis.
-        OperatorFault: a file is not as it must be, or this node belongs to another service.
+        OperatorFault: it does not open them.
     """
-    layout, files = party.layout, party.layout.ceremony
-    agreed = accepted_proposal(party, proposal)
-    if read(files.founding, "confirm the genesis first: `strongroom found confirm`") != founding:
-        refuse("the founding", Ground.OTHER_GENESIS, "is not the one that I confirmed")
-    one = FoundingFile.decode(founding)
-    own = party.card()
-    judged = judge_confirmations(agreed, one, confirmations)
-    _check_own(own.operator, judged[own.operator].encode(), files.confirmation)
-    genesis = layout.cluster.genesis
-    _write_once(genesis, one.genesis, "another service's genesis stands there", mode=0o644)
-    make_directory(layout.sealed)
-    if not (layout.sealed / SEALED_STATE).exists():
-        # The log exists from the founding on: a node that finds none has lost it, and only
-        # observes (PROTOCOL §6).
-        WriteAheadLog.open(layout.wal).close()
-        state = read(files.state, "confirm the genesis first: `strongroom found confirm`")
-        _configure(layout, agreed, own)
-        write_new(layout.sealed / SEALED_STATE, state)  # last: what stands there is never redone
-    for leftover in (files.keys, files.state):
-        leftover.unlink(missing_ok=True)
-    return agreed, one
-
-
-def _configure(layout: NodeLayout, agreed: Agreed, own: Card) -> None:
-    """Name the others, and who may submit here: the organisations of the proposal."""
-    config = load(layout.config)
-    admitted = {one.name for one in config.door.organisations}
-    door = replace(
-        config.door,
-        organisations=(
-            *config.door.organisations,
-            *(
-                Organisation(name=card.operator, digest=card.credential)
-                for card in agreed.cards.values()
-                if card.operator not in admitted
-            ),
-        ),
-    )
-    complete: NodeConfig = replace(
-        config, genesis=layout.cluster.genesis, peers=peers_in(agreed, own), door=door
-    )
-    write_atomic(layout.config, dumps(complete, base=layout.directory).encode(), mode=0o644)
-
-
-def peers_in(agreed: Agreed, own: Card) -> tuple[Peer, ...]:
-    """The other nodes of a proposal, where their cards say that they are."""
-    return tuple(
-        Peer(card.node, Address.parse(card.peer), rpc=Address.parse(card.rpc))
-        for card in agreed.cards.values()
-        if card.operator != own.operator
-    )
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def read(path: Path, hint: str) -> bytes:
-    """A ceremony's file, bounded.
-
-    Raises:
-        OperatorFault: it cannot be read; `hint` says what to do.
-    """
+    keys = read(party.layout.ceremony.keys, "accept the proposal first")
     try:
-        with path.open("rb") as file:
-            data = file.read(FOUNDING_BYTES_MAX + 1)
-    except OSError as error:
-        raise OperatorFault(f"cannot read {path}: {error.strerror}; {hint}") from None
-    if len(data) > FOUNDING_BYTES_MAX:
-        raise OperatorFault(f"{path} is no file of a ceremony: longer than {FOUNDING_BYTES_MAX}")
-    return data
-
-
-def root_of(layout: NodeLayout) -> Digest:
-    """SHA-256 of the key of the root that vouches for this node's chip."""
-    return tls.spki_digest(SimulatedChip.load(layout.chip).endorsements.ark)
-
-
-def certificate_of(layout: NodeLayout) -> bytes:
-    """This node's TLS certificate, DER."""
-    pem = read(layout.tls_certificate, "make the node's folder with `strongroom node init`")
-    try:
-        return ssl.PEM_cert_to_DER_cert(pem.decode("ascii"))
-    except ValueError as error:
-        raise OperatorFault(f"{layout.tls_certificate} is damaged: {error}") from None
-
-
-@asynccontextmanager
-async def _enclave(layout: NodeLayout) -> AsyncIterator[EnclaveClient]:
-    enclave = await EnclaveClient.start(layout.chip, layout.log)
-    try:
-        yield enclave
-    finally:
-        await enclave.stop()
+        await enclave.resume_founding(keys)
+    except Refusal as refusal:
+        raise OperatorFault(
+            f"this node's enclave does not open the keys of its acceptance ({refusal}): they are "
+            "sealed to its chip and to the version of the code that accepted; go on with that "
+            "version, or begin again: a new proposal, `found accept --instead`"
+        ) from None
 
 
 def _check_free(layout: NodeLayout) -> None:
@@ -418,17 +290,3 @@ def _check_free(layout: NodeLayout) -> None:
         raise OperatorFault(
             f"{layout.directory} belongs to a service already: found with another node's folder"
         )
-
-
-def _check_own(operator: str, given: bytes, kept: Path) -> None:
-    """Somebody else might have my keys, or I mixed two folders up."""
-    if read(kept, "this node took no such step") != given:
-        refuse(operator, Ground.OWN_WORDS, "this is not what I said: my folder says otherwise")
-
-
-def _write_once(path: Path, data: bytes, otherwise: str, *, mode: int) -> None:
-    try:
-        write_new(path, data, mode)
-    except FileExistsError:
-        if path.read_bytes() != data:
-            raise OperatorFault(f"{path}: {otherwise}") from None

@@ -24,8 +24,6 @@ from strongroom.enclave.outside.jwks import read_key_set
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.issuer_sources import IssuerSource
 
-LOOK_SECONDS = 900.0
-"""Between two looks at an issuer."""
 AGAIN_SECONDS = 60.0
 """After one that failed."""
 WAKE_SECONDS = 5.0
@@ -33,7 +31,11 @@ WAKE_SECONDS = 5.0
 FETCH_SECONDS = 10.0
 """For one document, in all."""
 FETCH_BYTES_MAX = 128 * 1024
+REASON_CHARACTERS_MAX = 300
+"""Of a warning: it may repeat a URL that an issuer named."""
 _DISCOVERY = "/.well-known/openid-configuration"
+_PLAIN = {"Accept-Encoding": "identity"}
+"""Nothing is unpacked: a few bytes could be gigabytes."""
 
 log = structlog.get_logger()
 
@@ -91,12 +93,17 @@ class IssuerWatch:
             wanted = self._operator() and _is_observed(self._state(), source.issuer)
             if not wanted or now < self._due.get(source.issuer, now):
                 continue
-            self._due[source.issuer] = now + LOOK_SECONDS
+            self._due[source.issuer] = now + source.every
             try:
                 await self._look_at(source)
             except (NotFetched, Refusal) as fault:
-                self._due[source.issuer] = now + AGAIN_SECONDS
-                log.warning("issuer.not_seen", issuer=source.issuer, reason=str(fault))
+                self._put_off(source, now, str(fault))
+            except Exception as fault:  # what strangers sent ends no node, whatever it was
+                self._put_off(source, now, f"{type(fault).__name__}, which nobody expected")
+
+    def _put_off(self, source: IssuerSource, now: float, reason: str) -> None:
+        self._due[source.issuer] = now + AGAIN_SECONDS
+        log.warning("issuer.not_seen", issuer=source.issuer, reason=reason[:REASON_CHARACTERS_MAX])
 
     async def _look_at(self, source: IssuerSource) -> None:
         keys = await fetch_keys(source)
@@ -125,14 +132,14 @@ def _is_observed(state: Document | None, issuer: str) -> bool:
 def _news(
     state: Document, operator: str, issuer: str, keys: Sequence[PinnedKey]
 ) -> tuple[PinnedKey, ...]:
-    """Keys to tell of: none when this operator told of the same ones lately."""
+    """Keys to tell of that could be pinned: none when this operator told of the same ones
+    lately."""
     rules = state.member_rules().issuers
-    pinned = {key.digest for key in rules.keys_of(issuer)}
-    news = tuple(
-        key
-        for key in keys
-        if key.digest not in pinned and (issuer, key.thumbprint) not in rules.unpinned
-    )[:OBSERVED_KEYS_MAX]
+    pinned = rules.keys_of(issuer)
+    names, prints = {key.kid for key in pinned}, {key.thumbprint for key in pinned}
+    prints |= {print_ for url, print_ in rules.unpinned if url == issuer}
+    news = tuple(key for key in keys if key.kid not in names and key.thumbprint not in prints)
+    news = news[:OBSERVED_KEYS_MAX]
     told = {key.digest for key in news}
     for seen in state.observations:
         fresh = state.time_ms - seen.seen_ms < OBSERVATION_MS // 2
@@ -149,7 +156,9 @@ async def fetch_keys(source: IssuerSource) -> tuple[PinnedKey, ...]:
     """
     context = _tls(source)
     timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=False) as session:
+    async with aiohttp.ClientSession(
+        timeout=timeout, trust_env=False, auto_decompress=False, headers=_PLAIN
+    ) as session:
         url = source.jwks or await _discovered(session, source.issuer, context)
         document = await _fetched(session, url, context)
     try:
@@ -181,12 +190,14 @@ async def _discovered(session: aiohttp.ClientSession, issuer: str, context: ssl.
 
 
 async def _fetched(session: aiohttp.ClientSession, url: str, context: ssl.SSLContext) -> bytes:
-    if urlsplit(url).scheme != "https":
-        raise NotFetched("keys are fetched over https alone")
     try:
+        if urlsplit(url).scheme != "https":
+            raise NotFetched("keys are fetched over https alone")
         async with session.get(url, ssl=context, allow_redirects=False) as response:
             if response.status != 200:
                 raise NotFetched(f"{url}: answered {response.status}")
+            if response.headers.get("Content-Encoding", "identity") != "identity":
+                raise NotFetched(f"{url}: answered packed, though it was asked not to")
             body = bytearray()
             async for chunk in response.content.iter_chunked(16 * 1024):
                 body += chunk

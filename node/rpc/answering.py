@@ -57,7 +57,7 @@ async def _answer_one(value: Any, call: Call, room: Room) -> bytes | None:
     except (ClientFault, NotCanonical) as fault:
         refusal = refusal_of(value, _as_rpc(fault))
         reply = None if refusal is None else room.form.encode(refusal)
-    room.left -= len(reply or b"")
+    room.take(len(reply or b""))
     return reply
 
 

@@ -6,6 +6,7 @@ shows plain bytes as lowercase hex and a `Blob` as base64; a msgpack frame carri
 
 from asyncio import Future
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from strongroom.consensus.types import TransactionId
@@ -18,6 +19,15 @@ Document = dict[str, Any]
 class Blob(bytes):
     """Bytes that a JSON frame shows as base64: envelopes, sealed results, evidence, encoded
     documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list in a document that is too long to be described at once: page by page instead."""
+
+    count: int
+    page: Callable[[int, int], list[Document]]
+    """(offset, limit) → the rows there, in whatever thread it is called."""
 
 
 class Backend(Protocol):
@@ -66,7 +76,10 @@ class Backend(Protocol):
         """
         ...
 
-    def transaction(self, id: TransactionId) -> Document: ...
+    def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
+        """What tells of one transaction, in whatever thread it is called."""
+        ...
+
     def receipt(self, id: TransactionId) -> Document: ...
     @property
     def newest_block(self) -> int:
@@ -76,7 +89,8 @@ class Backend(Protocol):
     def block_reading(
         self, height_or_hash: int | bytes, *, transactions: bool = True
     ) -> Callable[[], Document]:
-        """What reads and describes one block, in whatever thread it is called.
+        """What reads and describes one block, in whatever thread it is called; its `transactions`
+        may be `Rows`.
 
         Raises:
             NotFound: there is no such block.

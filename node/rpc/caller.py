@@ -5,7 +5,7 @@ from typing import Protocol
 
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.blobs import Chunks
-from strongroom.node.rpc.door import Door
+from strongroom.node.rpc.door import ANYONE, Door
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.quota import Account
 from strongroom.node.rpc.reading import Library
@@ -43,3 +43,8 @@ class Caller:
     first."""
     turned_away: bool = False
     """A call was refused for want of a credential."""
+
+    @property
+    def known(self) -> bool:
+        """Does it show the credential of an organisation?"""
+        return self.account is not None and self.account.name != ANYONE

@@ -3,13 +3,12 @@ listens.
 
 Owns the newest encoded events, within bounds of number and bytes, and one wait for the next height.
 A subscriber that lies further behind costs a reading of the ledger, which takes its turn with
-everybody else's (reading.py).
+everybody else's (reading.py). Those that lie behind nothing are told together: crowd.py.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 from strongroom.enclave.governance.public import (
     BALLOT,
@@ -21,7 +20,9 @@ from strongroom.enclave.governance.public import (
 from strongroom.enclave.governance.recovery_public import MEMBERS_RECOVERY_ACTIONS
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.forms import Form
+from strongroom.node.rpc.outgoing import Outgoing
 from strongroom.node.rpc.reading import Lane
+from strongroom.node.rpc.slices import ROWS, Describe, Keep, read
 
 TOPICS = ("blocks", "transactions", "governance", "nodes", "heads")
 """The third and fourth: public transactions of members, and of nodes; heights without any are
@@ -43,8 +44,10 @@ _Key = tuple[str, str, int]
 class Feed:
     """Events of one front door."""
 
-    def __init__(self, backend: Backend, behind: Lane) -> None:
+    def __init__(self, backend: Backend, behind: Lane, outgoing: Outgoing) -> None:
         self._backend, self._behind, self._fresh = backend, behind, Lane()
+        self.outgoing = outgoing
+        """Where an event counts that is long, while it is sent."""
         self._newest = 0
         self._next: asyncio.Future[int] | None = None
         self._events: OrderedDict[_Key, tuple[Items, int]] = OrderedDict()
@@ -62,16 +65,27 @@ class Feed:
             self._newest = max(self._newest, await asyncio.shield(self._next))
         return self._newest
 
+    @property
+    def newest(self) -> int:
+        """The newest executed height, as far as anybody has waited for it."""
+        return self._newest
+
+    def learn(self, executed: int) -> None:
+        """So much is executed, as somebody has seen."""
+        self._newest = max(self._newest, executed)
+
     async def event(self, topic: str, form: Form, height: int) -> Items:
         """What is told of a height; empty when there is nothing on this topic.
 
         Raises:
+            Overloaded: too many read, or readers take too little.
             RpcFault: the block cannot be had.
         """
         key = (topic, form.name, height)
         kept = self._events.get(key)
         if kept is not None:
             return kept[0]
+        self.outgoing.check()
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.ensure_future(self._read(topic, form, height))
@@ -86,16 +100,15 @@ class Feed:
             self._next.cancel()
 
     async def _read(self, topic: str, form: Form, height: int) -> Items:
-        backend = self._backend
-
-        def prepare() -> Callable[[], Items]:
-            describe = (
-                backend.head_reading(height) if topic == "heads" else backend.block_reading(height)
-            )
-            return lambda: _encoded(form, _told(topic, height, describe()))
+        def prepare() -> Describe:
+            backend = self._backend
+            if topic == "heads":
+                return backend.head_reading(height)
+            return backend.block_reading(height)
 
         lane = self._fresh if height > self._newest - FRESH_HEIGHTS else self._behind
-        items = await lane.run(prepare)
+        members, told = await read(lane, form, prepare, _any_size, _KEPT.get(topic))
+        items = _told(topic, form, members, told)
         size = sum(len(value) for _, value in items)
         self._events[topic, form.name, height] = (items, size)
         self._bytes += size
@@ -104,22 +117,27 @@ class Feed:
         return items
 
 
-def _encoded(form: Form, event: Document) -> Items:
-    return tuple((name, form.encode(value)) for name, value in event.items())
-
-
-def _told(topic: str, height: int, block: Document) -> Document:
+def _told(topic: str, form: Form, members: dict[str, bytes], told: int) -> Items:
+    """The members of a topic's event, of a block's or head's that are encoded already."""
     if topic == "heads":
-        return block
+        return tuple(members.items())
+    height = ("height", members["height"])
     if topic == "blocks":
-        return {"height": height, "block": block}
-    transactions: list[Any] = block["transactions"]
-    if topic == "transactions":
-        return {"height": height, "transactions": transactions}
-    said = [
-        one
-        for one in transactions
-        if (one.get("action") in MEMBERS_ACTIONS) == (topic == "governance")
-    ]
-    public = [one for one in said if one.get("action") is not None]
-    return {"height": height, "transactions": public} if public else {}
+        return (height, ("block", form.map(tuple(members.items()))))
+    return (height, (ROWS, members[ROWS])) if told or topic == "transactions" else ()
+
+
+def _any_size(_size: int) -> None:
+    """A block has its bound already."""
+
+
+def _is_said(row: Document, *, by_members: bool) -> bool:
+    action = row.get("action")
+    return action is not None and (action in MEMBERS_ACTIONS) == by_members
+
+
+_KEPT: dict[str, Keep] = {
+    "governance": partial(_is_said, by_members=True),
+    "nodes": partial(_is_said, by_members=False),
+}
+"""Which transactions are told, on topics that do not tell all."""

@@ -30,6 +30,10 @@ class Form:
     """A list of encoded values."""
     map: Callable[[Sequence[tuple[str, bytes]]], bytes]
     """An object of names and encoded values."""
+    items: Callable[[Sequence[Any]], bytes]
+    """The items of a list, encoded, without what stands around them; empty for none."""
+    of_items: Callable[[int, Sequence[bytes]], bytes]
+    """A list of so many items, from pieces that `items` made, none of them empty."""
 
     def reply(self, reply: jsonrpc.Reply) -> bytes:
         """A reply; its result may be `Encoded`."""
@@ -64,7 +68,40 @@ def _msgpack_map(items: Sequence[tuple[str, bytes]]) -> bytes:
     return head + b"".join(part for name, value in items for part in (msgpack.packb(name), value))
 
 
-JSON = Form("json", True, jsonrpc.decode_json, _json, _json_array, _json_map)
+def _json_items(values: Sequence[Any]) -> bytes:
+    return _json(values)[1:-1]
+
+
+def _json_of_items(_count: int, pieces: Sequence[bytes]) -> bytes:
+    return _json_array(pieces)
+
+
+def _msgpack_items(values: Sequence[Any]) -> bytes:
+    return b"".join(map(msgpack.Packer().pack, values))  # runs in threads: a packer of its own
+
+
+def _msgpack_of_items(count: int, pieces: Sequence[bytes]) -> bytes:
+    head: bytes = msgpack.Packer().pack_array_header(count)
+    return head + b"".join(pieces)
+
+
+JSON = Form(
+    "json",
+    True,
+    jsonrpc.decode_json,
+    _json,
+    _json_array,
+    _json_map,
+    _json_items,
+    _json_of_items,
+)
 MSGPACK = Form(
-    "msgpack", False, jsonrpc.decode_msgpack, msgpack.packb, _msgpack_array, _msgpack_map
+    "msgpack",
+    False,
+    jsonrpc.decode_msgpack,
+    msgpack.packb,
+    _msgpack_array,
+    _msgpack_map,
+    _msgpack_items,
+    _msgpack_of_items,
 )

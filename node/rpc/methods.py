@@ -5,17 +5,19 @@ Owns what each method asks of the backend and the shape of its result; submittin
 own. Knows no socket: who asks, and what its connection may do, is the `Caller`.
 """
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
-from strongroom.node.faults import RpcFault, TooLarge
+from strongroom.consensus.types import TransactionId
+from strongroom.node.faults import Overloaded, RpcFault, TooLarge
 from strongroom.node.rpc import blobs
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
-from strongroom.node.rpc.door import REASON
+from strongroom.node.rpc.door import GUARDED, REASON
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.feed import TOPICS
 from strongroom.node.rpc.forms import Encoded
@@ -38,6 +40,7 @@ from strongroom.node.rpc.parameters import (
 )
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.submitting import submit, submit_many
+from strongroom.node.rpc.weights import weight_of
 
 _METHOD_SHOWN_MAX = 64
 
@@ -65,6 +68,8 @@ async def perform(
             raise MethodNotFound(f"no method {name[:_METHOD_SHOWN_MAX]!r}: see rpc.discover")
         counts.calls[name] = counts.calls.get(name, 0) + 1
         caller.door.check(name, caller.account, shown=caller.shown)
+        if name not in GUARDED:
+            _weigh(caller, room, name)
         arguments = bind(method.parameters, params)
         result = (
             method.call(caller, room, *arguments)
@@ -85,12 +90,26 @@ async def perform(
         raise InternalError("Internal error") from None
 
 
+def _weigh(caller: Caller, room: Room, name: str) -> None:
+    now = asyncio.get_running_loop().time()
+    try:
+        caller.library.allowances.spend(caller.address, weight_of(name), now)
+    except Overloaded:
+        room.late = True
+        raise
+
+
 # --- reading --------------------------------------------------------------------------------------
 
 
 async def _block(caller: Caller, room: Room, height: int | bytes, transactions: bool) -> Encoded:
     prepare = partial(caller.backend.block_reading, height, transactions=transactions)
-    return await caller.library.one(room, caller.address, prepare)
+    return await caller.library.one(room, caller.address, prepare, short=not transactions)
+
+
+async def _transaction(caller: Caller, room: Room, id: bytes) -> Encoded:
+    prepare = partial(caller.backend.transaction_reading, TransactionId(id))
+    return await caller.library.one(room, caller.address, prepare, short=True)
 
 
 async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions: bool) -> Encoded:
@@ -98,7 +117,9 @@ async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions
         raise InvalidParams(f"param 'to' must not be below 'from' ({start})")
     if end - start >= caller.limits.blocks_max:
         raise TooLarge(
-            f"{end - start + 1} blocks, at most {caller.limits.blocks_max} are given in one call"
+            f"{end - start + 1} blocks, at most {caller.limits.blocks_max} are given in one call: "
+            f"ask for {start} to {start + caller.limits.blocks_max - 1} first",
+            blocks_max=caller.limits.blocks_max,
         )
     heights = range(max(1, start), min(end, caller.backend.newest_block) + 1)
     read = partial(caller.backend.block_reading, transactions=transactions)
@@ -112,10 +133,12 @@ async def _transactions(
 ) -> Encoded:
     if limit > caller.limits.rows_max:
         raise TooLarge(
-            f"{limit} transactions, at most {caller.limits.rows_max} are given in one call"
+            f"{limit} transactions, at most {caller.limits.rows_max} are given in one call: go on "
+            f"with offset {offset + caller.limits.rows_max}",
+            rows_max=caller.limits.rows_max,
         )
     prepare = partial(caller.backend.rows_reading, height, offset, limit)
-    return await caller.library.one(room, caller.address, prepare)
+    return await caller.library.one(room, caller.address, prepare, short=True)
 
 
 def _consistency(caller: Caller, start: int, end: int) -> Document:
@@ -252,7 +275,8 @@ _TABLE = (
         "with its sealed result and public part.",
         (_ID,),
         "document",
-        lambda caller, id: caller.backend.transaction(id),
+        _transaction,
+        roomy=True,
     ),
     Method(
         "ledger_receipt",

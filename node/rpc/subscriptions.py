@@ -3,7 +3,8 @@
 A subscription is a position in the ledger, not a queue: the ledger is its buffer, so that memory
 stays flat whatever a reader does. One that lies further behind than the bound is told which heights
 it missed (`missed: {from, to}`, to be fetched with `ledger_blocks`), and goes on from the newest
-that are kept for it. Its first event never comes before the reply that names it.
+that are kept for it. Its first event never comes before the reply that names it. Who lies behind
+nothing waits in a crowd, and is told with all others (crowd.py).
 """
 
 import asyncio
@@ -11,9 +12,11 @@ from collections.abc import Awaitable, Callable
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.faults import NotFound, Overloaded, RpcFault, TooLarge
+from strongroom.node.rpc import frames
 from strongroom.node.rpc.backend import Backend, Document
+from strongroom.node.rpc.crowd import Crowds, Put, notification
 from strongroom.node.rpc.failures import log_failure
-from strongroom.node.rpc.feed import Feed, Items
+from strongroom.node.rpc.feed import Items
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.room import Room
@@ -30,12 +33,14 @@ class SubscriptionTable:
         group: asyncio.TaskGroup,
         backend: Backend,
         limits: RpcLimits,
-        feed: Feed,
+        crowds: Crowds,
         form: Form,
         send: Send,
+        put: Put,
     ) -> None:
         self._group, self._backend, self._limits = group, backend, limits
-        self._feed, self._form, self._send = feed, form, send
+        self._crowds, self._feed = crowds, crowds.feed
+        self._form, self._send, self._put = form, send, put
         self._tasks: dict[int, asyncio.Task[None] | None] = {}
         """None: the reply that names it is not sent yet."""
         self._next = 1
@@ -50,9 +55,9 @@ class SubscriptionTable:
         """
         if len(self._tasks) >= self._limits.subscriptions_max:
             raise TooLarge(f"at most {self._limits.subscriptions_max} subscriptions per connection")
-        if start is None:
-            start = self._backend.node_status()["executed"] + 1
-        first = max(1, start)
+        executed: int = self._backend.node_status()["executed"]
+        self._feed.learn(executed)
+        first = max(1, executed + 1 if start is None else start)
         id, self._next = self._next, self._next + 1
         self._tasks[id] = None
         room.after.append(lambda: self._begin(id, topic, first))
@@ -100,6 +105,9 @@ class SubscriptionTable:
 
     async def _tell_from(self, id: int, topic: str, height: int) -> None:
         while True:
+            if height > self._feed.newest:
+                crowd = self._crowds.of(topic, self._form)
+                height = await crowd.listen(id, self._put, height)
             newest = await self._feed.above(height - 1)
             oldest = newest - self._limits.subscription_behind_max + 1
             if height < oldest:
@@ -133,7 +141,10 @@ class SubscriptionTable:
         )
 
     async def _send_event(self, id: int, topic: str, items: Items) -> None:
-        encode, put = self._form.encode, self._form.map
-        params = put((("subscription", encode(id)), ("topic", encode(topic)), *items))
-        frame = (("jsonrpc", encode("2.0")), ("method", encode("ledger_event")), ("params", params))
-        await self._send(put(frame))
+        data, outgoing = notification(self._form, id, topic, items), self._feed.outgoing
+        long = len(data) if len(data) > frames.PIECE_BYTES else 0
+        outgoing.add(long)
+        try:
+            await self._send(data)
+        finally:
+            outgoing.add(-long)

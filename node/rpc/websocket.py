@@ -13,13 +13,15 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from strongroom.node.faults import Overloaded, RpcFault
-from strongroom.node.rpc import answering, jsonrpc
+from strongroom.node.rpc import answering, frames, jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
-from strongroom.node.rpc.feed import Feed
+from strongroom.node.rpc.crowd import Crowds
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.messages import check_batch, check_size, check_values
 from strongroom.node.rpc.methods import Counts, perform
+from strongroom.node.rpc.outgoing import CONNECTION_BYTES_MAX, Outgoing
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.subscriptions import SubscriptionTable
 
@@ -40,13 +42,19 @@ class Connection:
         limits: RpcLimits,
         counts: Counts,
         asker: Callable[[SubscriptionTable], Caller],
-        feed: Feed,
+        crowds: Crowds,
+        *,
+        bytes_max: int,
     ) -> None:
+        """Make it; no frame of the peer's has more than `bytes_max`."""
         self._asker = asker
         self._request, self._backend, self._limits, self._counts = request, backend, limits, counts
-        self._feed = feed
+        self._crowds = crowds
+        self._outgoing = Outgoing(CONNECTION_BYTES_MAX, crowds.feed.outgoing)
+        self._writing = asyncio.Lock()
+        """No other message comes between the pieces of one."""
         self._socket = web.WebSocketResponse(
-            max_msg_size=limits.body_bytes_max,
+            max_msg_size=bytes_max,
             heartbeat=limits.heartbeat_seconds,
             compress=False,
             timeout=CLOSE_SECONDS_MAX,
@@ -86,7 +94,13 @@ class Connection:
         async with asyncio.TaskGroup() as group:
             tables = {
                 kind: SubscriptionTable(
-                    group, self._backend, self._limits, self._feed, form, partial(self._send, form)
+                    group,
+                    self._backend,
+                    self._limits,
+                    self._crowds,
+                    form,
+                    partial(self._send, form),
+                    self._put,
                 )
                 for kind, form in FORMS.items()
             }
@@ -117,27 +131,42 @@ class Connection:
     ) -> None:
         """Start one frame's answer; the tasks begin in the frames' order."""
         self._heard = asyncio.get_running_loop().time()
-        if len(self._running) >= self._limits.frames_in_flight_max:
-            await self._answer(_busy, form, data)
+        busy = len(self._running) >= self._limits.frames_in_flight_max
+        call = _busy if busy else partial(perform, caller, self._counts)
+        if busy:
+            await self._answer(caller, call, form, data)
             return
-        task = group.create_task(self._answer(partial(perform, caller, self._counts), form, data))
+        task = group.create_task(self._answer(caller, call, form, data))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _answer(self, call: answering.Call, form: Form, data: str | bytes) -> None:
+    async def _answer(
+        self, caller: Caller, call: answering.Call, form: Form, data: str | bytes
+    ) -> None:
+        room = Room(form, outgoing=self._outgoing)
         try:
+            check_size(caller, len(data))
+            if form.text:
+                check_values(data)
             value = form.decode(data)
+            check_batch(caller, value)
         except RpcFault as fault:
+            room.late = isinstance(fault, Overloaded)
+            await room.wait()
             await self._send(form, form.encode(jsonrpc.error_reply(fault)))
-            await self._count_garbage()
+            if not room.late:
+                await self._count_garbage()
             return
-        room = Room(form)
-        reply = await answering.answer(
-            value, call, room, batch_calls_max=self._limits.batch_calls_max
-        )
-        if reply is not None:
-            await self._send(form, reply)
-        room.sent()
+        try:
+            reply = await answering.answer(
+                value, call, room, batch_calls_max=self._limits.batch_calls_max
+            )
+            await room.wait()
+            if reply is not None:
+                await self._send(form, reply)
+            room.sent()
+        finally:
+            room.close()
 
     async def _count_garbage(self) -> None:
         self._garbage_frames += 1
@@ -147,16 +176,41 @@ class Connection:
             )
 
     async def _send(self, form: Form, data: bytes) -> None:
-        """Write one frame; a peer that does not take it in time is cut off."""
-        kind = WSMsgType.TEXT if form.text else WSMsgType.BINARY
+        """Write one message; a peer that does not take it in time is cut off."""
         try:
-            async with asyncio.timeout(self._limits.write_seconds_max):
-                await self._socket.send_frame(data, kind)
+            async with self._writing, asyncio.timeout(self._limits.write_seconds_max):
+                if len(data) > frames.PIECE_BYTES:
+                    await self._send_in_pieces(form, data)
+                else:
+                    kind = WSMsgType.TEXT if form.text else WSMsgType.BINARY
+                    await self._socket.send_frame(data, kind)
         except ConnectionError:
             return  # the reading side sees the end as well
         except TimeoutError:
-            if self._request.transport is not None:
-                self._request.transport.abort()
+            self.cut()
+
+    async def _send_in_pieces(self, form: Form, data: bytes) -> None:
+        """A long message: between two pieces others have their turn, and the peer takes the last
+        one before the next is even encrypted."""
+        protocol = self._request.protocol
+        for piece in frames.pieces(form.text, data):
+            transport = self._request.transport
+            if transport is None or transport.is_closing():
+                raise ConnectionResetError
+            transport.write(piece)
+            if protocol._paused:
+                await protocol._drain_helper()
+            await asyncio.sleep(0)
+
+    def _put(self, frame: bytes) -> bool:
+        """Write a whole frame now, unless the peer is slow, or a long message is under way."""
+        transport = self._request.transport
+        if transport is None or transport.is_closing() or self._socket.closed:
+            return True  # the reading side sees the end as well
+        if self._writing.locked() or self._request.protocol._paused:
+            return False
+        transport.write(frame)
+        return True
 
 
 async def _busy(_method: str, _params: object, _room: Room) -> Any:

@@ -21,6 +21,7 @@ SPECIAL = {
     "set_weight": ("members", "to 1"),
     "set_threshold": ("strictest", "if lower"),
     "set_program_regions": ("users", "if wider"),
+    "set_access_regions": ("members", "if wider"),
 }
 
 

@@ -16,6 +16,7 @@ from tests.waiting import so
 
 from strongroom.node.machine import ports
 
+pytestmark = pytest.mark.processes
 PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
 _BLOCK = re.compile(r"^```console *([a-z ]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND_SECONDS = 240.0

@@ -1,17 +1,21 @@
-"""A whole cluster's genesis in memory: one simulated manufacturer per process, chips, operators,
-members, enclaves' keys."""
+"""A whole cluster's genesis in memory: a simulated manufacturer, chips, operators, members,
+enclaves' keys."""
 
+import contextlib
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
+from pathlib import Path
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Digest, Milliseconds, PublicKey
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.attestation.policy import SIMULATED_FLOORS, Policy
 from strongroom.enclave.keys.keys import EpochSecrets, NodeKeys
 from strongroom.enclave.member.founding import Accepted, accept, found, genesis_claims
-from strongroom.enclave.outside.manufacturer import Manufacturer
+from strongroom.enclave.outside.manufacturer import MANUFACTURER_FILE, Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.enclave.proofs.constitution import Constitution
@@ -23,10 +27,37 @@ REGION = "eu-west"
 DEFAULT_PROGRAMS = ("payments", "system")
 
 
-@cache
+KEPT = Path(__file__).parents[2] / ".pytest_cache" / "manufacturers"
+
+
 def manufacturer() -> Manufacturer:
-    """The one of this process: its two RSA-4096 keys are made once."""
-    return Manufacturer.create()
+    """The one of these tests."""
+    return _kept("ours")
+
+
+def strange_manufacturer() -> Manufacturer:
+    """Another one, whom no policy names."""
+    return _kept("strange")
+
+
+@cache
+def _kept(name: str) -> Manufacturer:
+    """Its two RSA-4096 keys take a second or ten: they are made once, and kept for the next
+    processes. Two that make them at the same time have each its own."""
+    folder = KEPT / name
+    with contextlib.suppress(OperatorFault):
+        return Manufacturer.load(folder)
+    made = Manufacturer.create()
+    with contextlib.suppress(OSError), tempfile.TemporaryDirectory(dir=_folder(KEPT)) as draft:
+        made.save(Path(draft) / name)
+        folder.mkdir(exist_ok=True)
+        (Path(draft) / name / MANUFACTURER_FILE).replace(folder / MANUFACTURER_FILE)
+    return made
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def key_named(name: str) -> SigningKey:
@@ -151,9 +182,10 @@ def make_cluster_genesis(
     programs: tuple[str, ...] = DEFAULT_PROGRAMS,
     measurement: bytes = MEASUREMENT,
     limits: Mapping[str, int] | None = None,
+    affiliated: bool = False,
 ) -> FoundedCluster:
     """Found a service of `n` validators; `member0` has the issuer role of payments unless `issuer`
-    names another key."""
+    names another key. `affiliated`: member i acts for operator i."""
     governing = (
         dict(members)
         if members is not None
@@ -168,6 +200,9 @@ def make_cluster_genesis(
     constitution = make_constitution(
         policy, governing, roles=tuple(roles), programs=programs, limits=limits
     )
+    if affiliated:
+        pairs = sorted((governing[f"member{i}"].public, f"operator{i}") for i in range(n))
+        constitution = replace(constitution, affiliations=tuple(pairs))
     evidence = [one.evidence(constitution, measurement=measurement) for one in applicants]
     founding = found(constitution.encode(), evidence, applicants[0].keys)
     accepted: list[Accepted] = [

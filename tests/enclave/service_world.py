@@ -189,7 +189,10 @@ class World:
             (),
         )
         members = {one.node_key for one in self.description.validators}
-        others = [one for one in self.nodes.values() if one.key in members and one is not node]
+        whole = self.description.quorum.size == len(members)  # then its own head counts too
+        others = [
+            one for one in self.nodes.values() if one.key in members and (whole or one is not node)
+        ]
         heads = [Head(body, one.key, one.core.learner.sign_head(body)) for one in others]
         return learner.freshen(heads)
 

@@ -21,6 +21,7 @@ from strongroom.enclave.member.diagnostics import DIAGNOSTICS_FIELDS
 from strongroom.enclave.member.freshness import NotFresh
 from strongroom.enclave.member.granted import NotGranted
 from strongroom.enclave.member.member import Superseded
+from strongroom.enclave.member.stage import Need
 from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret, verify
 
 HOUR_MS = 3_600_000
@@ -172,6 +173,20 @@ def test_revoked_between_act_and_giving(service: Service) -> None:
     assert refusal(node, id) == "revoked"
 
 
+def test_the_grant_ends_between_act_and_giving(service: Service) -> None:
+    node, id = service.nodes["n1"], service.begun()
+    service.must(node.member.diagnostics(id, GRANTEE.public)[0])
+    service.commit(after_ms=HOUR_MS)
+    assert refusal(node, id) == "expired"
+
+
+def test_an_approver_leaves_between_act_and_giving(service: Service) -> None:
+    node, id = service.nodes["n1"], service.begun()
+    service.must(node.member.diagnostics(id, GRANTEE.public)[0])
+    service.govern("remove_affiliation", key=key_named("member2").public)
+    assert refusal(node, id) == "not-approved"
+
+
 def test_a_restarted_enclave_does_not_act_again(service: Service) -> None:
     node, id = service.nodes["n1"], service.begun()
     service.must(node.member.diagnostics(id, GRANTEE.public)[0])
@@ -198,23 +213,58 @@ def test_a_disk_that_was_put_back_gives_nothing_twice(service: Service) -> None:
     assert refusal(anew, id) == "twice"
 
 
-def test_a_start_from_a_copy_of_the_disk_is_not_told(service: Service) -> None:
-    """What `strongroom trust` says of a restart: an older copy bears an old number."""
+def announce(service: Service, one: Node) -> None:
+    block = service.blocks[-1].header
+    service.must(one.core.learner.attest(block.height, block.digest, "a:1", "a:2"))
+
+
+def starts_told(service: Service) -> list[str]:
+    told = service.nodes["n0"].governance.document().access.events
+    assert {one.subject for one in told} <= {"n1"}
+    return [one.kind for one in told]
+
+
+def test_a_start_from_a_copy_of_the_disk_is_told_like_any_other(service: Service) -> None:
+    """It bears a number that another start announced, sees that, and takes the next."""
     node = service.nodes["n1"]
     copied = node.member.sealed()
-
-    def announce(one: Node) -> None:
-        block = service.blocks[-1].header
-        service.must(one.core.learner.attest(block.height, block.digest, "a:1", "a:2"))
-
-    announce(node)
-    announce(service.restart(node, copied))
-    told = service.nodes["n0"].governance.document().access.events
-    assert [one.kind for one in told] == ["unplanned-start"]
+    announce(service, node)
+    announce(service, service.restart(node, copied))
+    assert starts_told(service) == ["unplanned-start"]
     again = service.restart(service.nodes["n1"], copied)
     service.commit()
-    announce(again)
-    assert service.nodes["n0"].governance.document().access.events == told
+    sealed, _, _, need = again.member.duties(0)
+    assert need is Need.ATTEST
+    announce(service, again)
+    assert starts_told(service) == ["unplanned-start"] * 2
+    third = service.restart(again, sealed)
+    service.commit()
+    assert third.member.duties(0)[3] is Need.ATTEST
+    announce(service, third)
+    assert starts_told(service) == ["unplanned-start"] * 3
+
+
+def test_of_two_starts_from_one_sealed_state_one_goes_on(service: Service) -> None:
+    """Both announced before either knew of the other; who takes the next number first goes on."""
+    node = service.nodes["n1"]
+    announce(service, node)
+    copied = node.member.sealed()
+    first = service.restart(node, copied)
+    block = service.blocks[-1].header
+    second = service.boot(node.name, node.chip, copied)
+    service.catch_up(second)
+    service.finish(second)
+    announce(service, first)
+    assert first.member.duties(0)[3] is not Need.ATTEST
+    later = service.blocks[-1].header
+    assert later.height > block.height
+    service.must(second.core.learner.attest(later.height, later.digest, "a:1", "a:2"))
+    assert starts_told(service) == ["unplanned-start"]
+    assert first.member.duties(0)[3] is Need.ATTEST
+    announce(service, first)
+    assert starts_told(service) == ["unplanned-start"] * 2
+    service.finish(second)
+    assert second.member.duties(0)[3] is Need.SUPERSEDED
 
 
 def test_an_enclave_that_lags_is_not_asked(service: Service) -> None:

@@ -4,7 +4,6 @@ Enclaves without keys follow a real ledger, real shares open it. What crosses pr
 tests/integration/test_recovery_drill.py.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -33,7 +32,6 @@ from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFau
 from strongroom.consensus.recovery import (
     Agreement,
     RecoveryCertificate,
-    check_double_agreement,
     read_finality,
 )
 from strongroom.consensus.types import Digest, Height, Milliseconds, Signature
@@ -45,7 +43,7 @@ from strongroom.enclave.formats.recovery_share import ShareRefused
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.keys.sealing import unseal_state
 from strongroom.enclave.member.recovery import Recovery
-from strongroom.enclave.primitives import HybridKey, Secret, digest, verify
+from strongroom.enclave.primitives import HybridKey, Secret, digest
 from strongroom.enclave.proofs.genesis import epoch_chain
 
 
@@ -68,7 +66,7 @@ def certificate() -> RecoveryCertificate:
 
 def balance(one: Recovery, who: str) -> int:
     """On their first account, as the state that was brought back has it."""
-    copied = one._opened_executor()._runner.state.copy()
+    copied = one._ledger().executor._runner.state.copy()
     maps = {name: items for program, name, items in copied if program == "payments"}
     number = maps["accounts"][resolve(who), ""]
     return int(maps["balances"][number][0])
@@ -88,7 +86,7 @@ def test_T45_two_of_four_members_bring_it_back_with_every_balance() -> None:
     codes = [set(outcome.codes) for outcome in outcomes]
     assert codes == [{Code.LOST}, {Code.LOST}, set()]
     assert balance(lead, "bob") == one.balance
-    governance = lead._opened_executor().governance
+    governance = lead._ledger().executor.governance
     validators = [node.name for node in governance.nodes() if node.status == "validator"]
     assert (governance.current, validators) == (plan.description, ["n0"])
     chip = one.chain.cluster.chips[0]
@@ -112,7 +110,7 @@ def test_several_nodes_come_back_together_and_come_to_the_same() -> None:
         other.receive(made.brief(), secret)
         outcomes.append(go_on(one, other)[0])
     assert outcomes[0] == outcomes[1] == outcomes[2]
-    roots = {each._opened_executor().root for each in (lead, *others)}
+    roots = {each._ledger().executor.root for each in (lead, *others)}
     assert len(roots) == 1
 
 
@@ -143,8 +141,8 @@ def test_a_joiner_takes_the_last_block_over_from_its_outcome() -> None:
     rest = [header for header, _, _, data in one.records if not data] + [plan.opening]
     for header, outcome in (*kept, *zip(rest, outcomes, strict=True)):
         executor.apply(header, outcome)
-    assert executor.root == lead._opened_executor().root
-    assert executor.state_digest() == lead._opened_executor().state_digest()
+    assert executor.root == lead._ledger().executor.root
+    assert executor.state_digest() == lead._ledger().executor.state_digest()
 
 
 # --- shares ---
@@ -491,25 +489,3 @@ def test_an_epoch_that_members_opened_is_not_opened_again_otherwise() -> None:
         epochs.extend(entry(second))
     with pytest.raises(PeerFault, match="ended by another block"):
         epochs.check_final(second.opening, second)
-
-
-def test_T5B_whoever_agreed_to_two_recoveries_is_named() -> None:
-    one = dead()
-    first, second = planned(one)[1], planned(elsewhere())[1]
-    key = one.chain.members_keys["member1"].public
-    chain_id = one.chain.genesis.chain
-    two = (
-        (first.statement, agreed(one, first, "member1")),
-        (second.statement, agreed(one, second, "member1")),
-    )
-    assert check_double_agreement(two, chain_id, verify) == key
-    innocent: list[Callable[[], object]] = [
-        lambda: check_double_agreement((two[0], two[0]), chain_id, verify),
-        lambda: check_double_agreement(
-            (two[0], (second.statement, agreed(one, second, "member2"))), chain_id, verify
-        ),
-        lambda: check_double_agreement((two[0], (second.statement, two[0][1])), chain_id, verify),
-    ]
-    for claim in innocent:
-        with pytest.raises(PeerFault):
-            claim()

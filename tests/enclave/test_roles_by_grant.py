@@ -27,13 +27,8 @@ class RoleChain(Chain):
     def __init__(self) -> None:
         super().__init__(make_cluster_genesis(4, limits=LIMITS, programs=PROGRAMS))
         told = {f"member{index}": f"operator{index}" for index in range(4)} | {"eve": "operator0"}
-        for index, (name, operator) in enumerate(told.items()):
-            arguments = (("key", key_named(name).public), ("operator", operator))
-            fields = (index.to_bytes(16, "big"), "set_affiliation", arguments)
-            id, _ = self.said("member0", public.PROPOSE, *fields)
-            digest = public.proposal_digest("set_affiliation", arguments)
-            for member in ("member1", "member2"):
-                self.said(member, public.BALLOT, id, digest, True)
+        for name, operator in told.items():
+            self.decide("set_affiliation", key=key_named(name).public, operator=operator)
         self.once("member0", "payments.issue", to="alice", amount=7)
 
     def word(self, who: str, action: str, *fields: Any) -> bytes:
@@ -44,6 +39,13 @@ class RoleChain(Chain):
         ok, value = codec.decode(self.commit(self.word(who, action, *fields)).results[0])
         assert ok, value
         return value
+
+    def decide(self, change: str, **given: Any) -> None:
+        arguments, nonce = tuple(given.items()), self.tip.height.to_bytes(16, "big")
+        id, _ = self.said("member0", public.PROPOSE, nonce, change, arguments)
+        digest = public.proposal_digest(change, arguments)
+        for member in ("member1", "member2"):
+            self.said(member, public.BALLOT, id, digest, True)
 
     def grant(self) -> GrantEntry:
         return self.executor.governance.document().access.grants[-1]
@@ -149,6 +151,34 @@ def test_the_role_ends_at_once_when_it_is_given_back_or_revoked(
     assert (result.ok, result.code) == (False, "unknown operation")
 
 
+def test_reads_that_fail_are_counted(chain: RoleChain) -> None:
+    chain.begun()
+    session = chain.session("eve")
+    result = chain.do(session, "payments.balance", account="alice/nothing")
+    assert not result.ok
+    assert chain.grant().begins[0].uses == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments"),
+    [
+        ("remove_affiliation", {"key": key_named("eve").public}),
+        ("remove_affiliation", {"key": key_named("member2").public}),
+        ("remove_member", {"name": "member1"}),
+        ("forbid_operator", {"operator": "operator2"}),
+    ],
+)
+def test_the_role_ends_with_what_was_agreed_to(
+    chain: RoleChain, change: str, arguments: dict[str, Any]
+) -> None:
+    chain.begun()
+    session = chain.session("eve")
+    assert chain.read(session).ok
+    chain.decide(change, **arguments)
+    assert chain.read(session).code == "unknown operation"
+    assert (chain.grant().status, chain.grant().begins[0].uses) == ("revoked", 1)
+
+
 def test_a_role_is_not_begun_again(chain: RoleChain) -> None:
     id = chain.begun()
     outcome = chain.commit(chain.begin(id))
@@ -171,9 +201,5 @@ def test_a_replica_that_applies_stands_where_one_that_executes_stands(chain: Rol
 
 def test_a_standing_role_reads_silently_as_before(chain: RoleChain) -> None:
     chain.begun()
-    arguments = (("program", "payments"), ("role", "auditor"), ("identity", person("eve").id))
-    id, _ = chain.said("member0", public.PROPOSE, b"g" * 16, "grant", arguments)
-    for member in ("member1", "member2"):
-        digest = public.proposal_digest("grant", arguments)
-        chain.said(member, public.BALLOT, id, digest, True)
+    chain.decide("grant", program="payments", role="auditor", identity=person("eve").id)
     assert chain.ask("eve", "payments.balance", account="alice") == 7

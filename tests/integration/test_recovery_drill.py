@@ -7,7 +7,8 @@ joiners it takes minutes: marked `long`.
 from pathlib import Path
 
 import pytest
-from scripts.drill import Drill, play
+from scripts.drill import play
+from scripts.recovery_drill.drill import Drill
 
 from strongroom.node.cluster.cluster import open_cluster
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster

@@ -185,6 +185,7 @@ def test_where_a_node_looks_for_issuers_keys(written: Path) -> None:
     sources = (
         IssuerSource(issuer="https://id.example"),
         IssuerSource(issuer="https://b.example", jwks="https://k.example/k", ca=folder / "ca.pem"),
+        IssuerSource(issuer="https://c.example", every=60),
     )
     config = replace(make_config(folder), issuers=sources)
     written.write_text(dumps(config, base=folder))
@@ -193,6 +194,10 @@ def test_where_a_node_looks_for_issuers_keys(written: Path) -> None:
         changed(written, '"https://id.example"', f'"{wrong}"')
         (problem,) = problems_of(written)
         assert "issuer" in problem
+        written.write_text(dumps(config, base=folder))
+    for wrong in ("59", "3601", '"60"'):
+        changed(written, "every = 60", f"every = {wrong}")
+        assert any("every" in problem for problem in problems_of(written)), wrong
         written.write_text(dumps(config, base=folder))
 
 

@@ -56,7 +56,7 @@ def test_an_operator_admits_an_organisation_whose_credential_the_configuration_d
 ) -> None:
     folder, file = tmp_path / "n0", tmp_path / "bank.credential"
     node = CliRunner().invoke(
-        make_app(), ["node", "init", str(folder), "--genesis", str(tmp_path / "genesis.bin")]
+        make_app("node"), ["node", "init", str(folder), "--genesis", str(tmp_path / "genesis.bin")]
     )
     assert node.exit_code == 0
     assert load(folder / "node.toml").door == DoorPolicy(), "nobody may submit before"
@@ -71,11 +71,11 @@ def test_an_operator_admits_an_organisation_whose_credential_the_configuration_d
         "--weight",
         "3",
     ]
-    assert CliRunner().invoke(make_app(), admit).exit_code == 0
+    assert CliRunner().invoke(make_app(admit[0]), admit).exit_code == 0
     credential = load_optional(file)
     assert credential is not None
     (bank,) = load(folder / "node.toml").door.organisations
     assert (bank.name, bank.digest, bank.quota.weight) == ("bank", credential.digest, 3)
     secret = file.read_text().strip()
     assert secret not in (folder / "node.toml").read_text()
-    assert CliRunner().invoke(make_app(), admit).exit_code == 2, "the same name twice"
+    assert CliRunner().invoke(make_app(admit[0]), admit).exit_code == 2, "the same name twice"

@@ -1,25 +1,65 @@
-"""`./scripts/test`: what is run for which arguments, and how two halves end as one."""
+"""`./scripts/test`: what is run for which arguments, and how its parts end as one."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from scripts.run_tests import NOTHING_COLLECTED, Half, halves_of, run
+from scripts.run_tests import FILES_MAX, NOTHING_COLLECTED, Part, _parts, parts_of, run, suite_files
 from tests.hang import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 SERIAL = ("-m", "not long")
 
 
-def test_the_whole_suite_is_two_halves_that_leave_out_no_test_and_run_none_twice() -> None:
-    first, second = halves_of(["-rs", "--durations=25"], cores=2)
-    assert first.arguments == ("-m", "not long and not processes", "-rs", "--durations=25")
-    assert second.arguments[:2] == ("-m", "not long and processes")
-    assert second.arguments[-2:] == ("-rs", "--durations=25")
-    assert (first.gives_way, second.gives_way) == (True, False)
+def chosen(part: Part) -> tuple[str, list[str], list[str]]:
+    """(mark, options, files) of a part."""
+    words = list(part.arguments)
+    files = [word for word in words if word.startswith("tests/")]
+    assert words[0] == "-m"
+    return words[1], words[2 : len(words) - len(files)], files
+
+
+def test_the_parts_leave_out_no_test_and_run_none_twice() -> None:
+    parts = parts_of(["-rs", "--durations=25"], cores=2)
+    files: dict[str, list[str]] = {"not long and processes": [], "not long and not processes": []}
+    for part in parts:
+        mark, options, some = chosen(part)
+        assert some, "a pytest that is given no file runs all of them"
+        assert options[0] == "-o", "no two share what is noted from one run to the next"
+        assert options[2:] == ["-rs", "--durations=25"]
+        assert part.gives_way == (mark == "not long and not processes")
+        files[mark] += some
+    every = suite_files()
+    starting = [name for name in every if "mark.processes" in (ROOT / name).read_text()]
+    assert files["not long and not processes"] == every
+    assert sorted(files["not long and processes"]) == starting
+    assert len({chosen(part)[1][1] for part in parts}) == len(parts)
+    assert {Path(name).name for name in every} == {
+        path.name for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    for conftest in (ROOT / "tests").rglob("conftest.py"):
+        assert "pytest.mark" not in conftest.read_text(), "a mark that no file shows is not found"
+
+
+def test_one_part_alone_is_given_ports_for_clusters() -> None:
+    clusters, rooms, *others = parts_of([], cores=2)
+    assert (clusters.name, rooms.name) == ("clusters", "processes without clusters")
+    assert all(one.gives_way for one in others)
+    for name in chosen(rooms)[2]:
+        words = (ROOT / name).read_text()
+        assert not re.search(r"reserve_free|ClusterLayout|base.port|\"cluster\"", words), name
+
+
+def test_a_part_has_few_files_and_what_is_beside_it_in_a_folder() -> None:
+    files = [f"tests/{folder}/test_{at}.py" for folder in "abc" for at in range(FILES_MAX // 2)]
+    parts = _parts((), files, starting=[])
+    given = [chosen(part)[2] for part in parts]
+    assert [name for some in given for name in some] == files
+    assert max(map(len, given)) <= FILES_MAX
 
 
 @pytest.mark.parametrize(
@@ -34,16 +74,16 @@ def test_the_whole_suite_is_two_halves_that_leave_out_no_test_and_run_none_twice
     ],
 )
 def test_a_part_of_it_runs_one_by_one(asked: list[str], run: tuple[str, ...]) -> None:
-    assert [half.arguments for half in halves_of(asked, cores=8)] == [run]
+    assert [part.arguments for part in parts_of(asked, cores=8)] == [run]
 
 
 def test_one_core_runs_one_by_one() -> None:
-    assert [half.arguments for half in halves_of(["-rs"], cores=1)] == [(*SERIAL, "-rs")]
+    assert [part.arguments for part in parts_of(["-rs"], cores=1)] == [(*SERIAL, "-rs")]
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A suite of its own, of which a half is what its arguments name."""
+    """A suite of its own, of which a part is what its arguments name."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_good.py").write_text("def test_good(): pass\n")
     (tmp_path / "test_bad.py").write_text("def test_bad(): assert 'a word' == ''\n")
@@ -52,7 +92,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 GOOD, BAD, NONE = (
-    Half(name, (*words, "-q", "-p", "no:cacheprovider"))
+    Part(name, (*words, "-q", "-p", "no:cacheprovider"))
     for name, words in {
         "the good": ("test_good.py",),
         "the bad": ("test_bad.py",),
@@ -62,29 +102,31 @@ GOOD, BAD, NONE = (
 
 
 @pytest.mark.parametrize(
-    ("halves", "status", "words"),
+    ("parts", "status", "words"),
     [
-        ((GOOD, GOOD), 0, "both halves are good"),
-        ((GOOD, NONE), 0, "both halves are good"),
-        ((NONE, NONE), NOTHING_COLLECTED, "both halves are good"),
+        ((GOOD, GOOD), 0, "all parts are good"),
+        ((GOOD, NONE), 0, "all parts are good"),
+        ((NONE, NONE), NOTHING_COLLECTED, "all parts are good"),
         ((BAD, GOOD), 1, "failed: the bad"),
         ((GOOD, BAD), 1, "failed: the bad"),
+        ((GOOD, NONE, BAD, GOOD), 1, "failed: the bad"),
+        ((BAD, BAD, GOOD, GOOD), 1, "failed: the bad"),
     ],
 )
-def test_one_bad_half_is_the_verdict_and_all_that_it_said_is_shown(
-    project: Path, capfd: pytest.CaptureFixture[str], halves: list[Half], status: int, words: str
+def test_one_bad_part_is_the_verdict_and_all_that_it_said_is_shown(
+    project: Path, capfd: pytest.CaptureFixture[str], parts: list[Part], status: int, words: str
 ) -> None:
-    assert run(halves) == status
+    assert run(parts) == status
     shown = capfd.readouterr().out
     assert words in shown.splitlines()[-1]
-    assert shown.count("a word") >= (BAD in halves)
-    assert [line for line in shown.splitlines() if line.startswith("=== ")][:2] == [
-        f"=== {half.name}" for half in halves
+    assert shown.count("a word") >= (BAD in parts)
+    assert [line for line in shown.splitlines() if line.startswith("=== ")][:-1] == [
+        f"=== {part.name}" for part in parts
     ]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_ends_both_halves_and_what_they_started(
+def test_an_interrupted_run_ends_all_parts_and_what_they_started(
     project: Path, number: signal.Signals
 ) -> None:
     """A fixture's clean-up is the witness: a killed pytest would run none."""
@@ -100,8 +142,8 @@ def test_an_interrupted_run_ends_both_halves_and_what_they_started(
     program = (
         "import signal, sys; from scripts import run_tests as it; "
         "signal.signal(signal.SIGINT, it._ended); signal.signal(signal.SIGTERM, it._ended); "
-        "half = it.Half('it', ('test_waits.py', '-s', '-p', 'no:cacheprovider')); "
-        "sys.exit(it.run((half, it.Half('other', ('test_good.py',)))))"
+        "part = it.Part('it', ('test_waits.py', '-s', '-p', 'no:cacheprovider')); "
+        "sys.exit(it.run((part, it.Part('other', ('test_good.py',)))))"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program],

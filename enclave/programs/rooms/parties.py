@@ -11,7 +11,7 @@ from typing import Any
 from strongroom.consensus.errors import NotCanonical
 from strongroom.enclave.formats.clean_rooms.terms import PARTIES_MAX, RoomTerms
 from strongroom.enclave.programs.framework import Context, ProgramError
-from strongroom.enclave.programs.regions import check_caller, regions_in
+from strongroom.enclave.programs.regions import check_caller, person_region, regions_in
 from strongroom.enclave.programs.rooms.events import record
 from strongroom.enclave.programs.rooms.tables import PARTIES, ROOMS, Room, room_of, rooms
 from strongroom.enclave.programs.roster import charge
@@ -92,6 +92,14 @@ def party_of(context: Context, room: bytes) -> tuple[str, ...]:
     if terms.people_from:
         check_caller(context, _people_in(context, terms))
     return terms.roles_of(context.identity)
+
+
+def is_there(context: Context, room: bytes) -> bool:
+    """Is the caller where the room's terms ask its people to be?"""
+    terms = terms_of(context, room)
+    if not terms.people_from:
+        return True
+    return person_region(context, context.identity) in _people_in(context, terms)
 
 
 def demand_role(context: Context, room: bytes, *wanted: str) -> None:

@@ -14,7 +14,7 @@ from strongroom.enclave.programs.rooms.events import head_of, kept
 from strongroom.enclave.programs.rooms.executing import entries_of
 from strongroom.enclave.programs.rooms.jobs import shown
 from strongroom.enclave.programs.rooms.lineage import data_terms
-from strongroom.enclave.programs.rooms.parties import party_of
+from strongroom.enclave.programs.rooms.parties import is_there, party_of
 from strongroom.enclave.programs.rooms.results import pinned_of
 from strongroom.enclave.programs.rooms.tables import (
     NAMES,
@@ -40,11 +40,15 @@ ROOMS_LISTED_MAX = 500
 
 @rooms.query
 def list_(context: Context, *, after: bytes = b"", limit: int = 100) -> list[dict[str, Any]]:
-    """Clean rooms of which the caller is a party, in order of their ids."""
+    """Clean rooms of which the caller is a party, in order of their ids; of one whose terms ask for
+    people elsewhere the id alone."""
     _check_limit(limit)
     own = context.identity
     found = context.map(PARTIES).scan(prefix=(own,), after=(own, after), limit=limit)
-    return [_room(context, room) | {"joined": joined} for (_, room), joined in found]
+    return [
+        _room(context, room, hidden=not is_there(context, room)) | {"joined": joined}
+        for (_, room), joined in found
+    ]
 
 
 @rooms.query
@@ -146,6 +150,8 @@ def data_set(context: Context, *, data: Account) -> dict[str, Any]:
     number, found = find_data(context, data)
     if context.identity not in owners_in(found):
         raise no_data()
+    if found.lineage:
+        party_of(context, found.owner)
     versions = []
     for at in range(max(1, found.version - ROOMS_LISTED_MAX + 1), found.version + 1):
         row = context.map(VERSIONS).get((number, at))
@@ -186,9 +192,12 @@ def work(context: Context, *, limit: int = 16) -> list[dict[str, Any]]:
     return listed
 
 
-def _room(context: Context, room: bytes) -> dict[str, Any]:
+def _room(context: Context, room: bytes, *, hidden: bool = False) -> dict[str, Any]:
     found = room_of(context, room)
     terms = RoomTerms.decode(found.terms)
+    if hidden:
+        told = dict.fromkeys(("name", "purpose", "creator"), "")
+        return {"room": room, **told, "state": "elsewhere", "contracts": 0, "jobs": 0}
     return {
         "room": room,
         "name": terms.name,

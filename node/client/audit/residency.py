@@ -5,26 +5,26 @@ Owns the verdict. Nothing of a report is believed: validators come from the succ
 that the pin begins; each node's region from its own evidence, judged again, whose deployment
 statement its operator signed; each word's place from the history that a quorum certified. A
 validator without evidence, an epoch that is missing, another region: there is no verdict `valid`.
+What it comes to: residency_shown.py.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import (
     AttestationError,
     PeerFault,
     ReceiptInvalid,
     invariant,
 )
-from strongroom.consensus.recovery import basis_of
+from strongroom.consensus.recovery import RecoveryCertificate, basis_of
 from strongroom.consensus.types import (
     DIGEST_SIZE,
     Digest,
-    Epoch,
     Height,
     Milliseconds,
     PublicKey,
@@ -44,31 +44,8 @@ from strongroom.enclave.governance.public import (
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
 from strongroom.node.client.audit.audit import genesis_of
 from strongroom.node.client.audit.residency_report import CARRIED, Place, ResidencyReport, Word
+from strongroom.node.client.audit.residency_shown import Shown, Statement, document_of
 from strongroom.node.client.audit.rules_shown import RulesShown
-
-BASIS = 2
-"""`grc.basis` of a region: an operator's endorsement. No report of silicon says where it stands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """An operator's word that a node stands in a region, as an enclave's evidence carried it."""
-
-    enclave: VerifiedEnclave
-    height: Height
-    """At which it was executed; 0 at genesis."""
-
-
-@dataclass(slots=True)
-class _Shown:
-    """What a report proves, word by word."""
-
-    genesis: VerifiedGenesis
-    epochs: EpochChain
-    header: Header
-    rules: RulesShown
-    statements: dict[PublicKey, list[Statement]] = field(default_factory=dict)
-    """By node key, ascending by height."""
 
 
 def verify_residency(report: ResidencyReport, pin: str, *, at_least: int = 0) -> dict[str, Any]:
@@ -79,7 +56,7 @@ def verify_residency(report: ResidencyReport, pin: str, *, at_least: int = 0) ->
             when it ends below `at_least`; ``cannot check`` without a good pin.
     """
     document = residency_of(report, pin)
-    if report.says != document:
+    if _written(report.says) != _written(document):
         raise ReceiptInvalid("the report says something else than what its proofs come to")
     if document["height"] < at_least:
         raise ReceiptInvalid(
@@ -99,13 +76,12 @@ def residency_of(report: ResidencyReport, pin: str) -> dict[str, Any]:
     try:
         shown = _begin(report, genesis)
         _take_words(shown, report.words)
-        _take_recoveries(shown)
     except (PeerFault, Unsigned) as fault:
         raise ReceiptInvalid(str(fault)) from None
-    return _document(shown)
+    return document_of(shown)
 
 
-def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> _Shown:
+def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> Shown:
     """The succession of epochs, and the header that everything hangs on."""
     epochs, header = epoch_chain(genesis), Header.decode(report.header)
     for entry in report.epochs:
@@ -123,52 +99,69 @@ def _begin(report: ResidencyReport, genesis: VerifiedGenesis) -> _Shown:
             raise ReceiptInvalid(
                 f"an epoch after epoch {epochs.newest.epoch} is left out", verdict="incomplete"
             )
-    shown = _Shown(genesis, epochs, header, RulesShown(genesis.constitution))
+    shown = Shown(genesis, epochs, header, RulesShown(genesis.constitution))
     for enclave in genesis.validators:
         shown.statements[enclave.claims.node_key] = [Statement(enclave, Height(0))]
     return shown
 
 
-def _take_words(shown: _Shown, words: Sequence[Word]) -> None:
-    before = (0, -1)
+def _take_words(shown: Shown, words: Sequence[Word]) -> None:
+    """Words and recoveries, in the order of their heights: each is judged by what was allowed
+    then."""
+    before, recoveries = (0, -1), deque(shown.epochs.recoveries())
     for word in words:
         place = (word.place.leaf.height, word.index)
         if place <= before:
             raise ReceiptInvalid("words are not in the order in which they were executed")
         before = place
+        while recoveries and recoveries[0].opening.height < place[0]:
+            _take_recovery(shown, recoveries.popleft())
         header, transaction = _check_word(shown, word)
         if transaction.action == ATTEST:
             statement = _check_attestation(shown, word, header, transaction)
-            said = shown.statements.setdefault(transaction.signer, [])
-            if said and _lasting(said[-1]) != _lasting(statement):
-                raise ReceiptInvalid("a node's later evidence is of another node, operator or chip")
-            said.append(statement)
+            _state(shown, transaction.signer, statement)
         else:
-            shown.rules.take(transaction, word.result, header)
+            for name in shown.rules.take(transaction, word.result, header):
+                _remove(shown, header.height, name)
+    for recovery in recoveries:
+        _take_recovery(shown, recovery)
 
 
-def _take_recoveries(shown: _Shown) -> None:
+def _take_recovery(shown: Shown, recovery: RecoveryCertificate) -> None:
     """Enclaves to which members gave shares: their evidence stands in the certificate that opened
     their epoch."""
-    for recovery in shown.epochs.recoveries():
-        opening = recovery.opening
-        nonce = basis_of(recovery.head.header, opening.anchor, recovery.rules)
-        if any(len(one) == DIGEST_SIZE for one in recovery.evidence):
-            raise ReceiptInvalid(
-                f"the evidence of those who recovered epoch {opening.epoch} is left out",
-                verdict="incomplete",
-            )
-        enclaves = [_judge(shown, one, nonce, opening) for one in recovery.evidence]
-        named = [enclave.claims.node_key for enclave in enclaves]
-        if named != [one.node_key for one in recovery.description.validators]:
-            raise ReceiptInvalid("evidence of a recovery is of others than its epoch's validators")
-        for enclave in enclaves:
-            said = shown.statements.setdefault(enclave.claims.node_key, [])
-            said.append(Statement(enclave, opening.height))
-            said.sort(key=lambda one: one.height)
+    opening = recovery.opening
+    nonce = basis_of(recovery.head.header, opening.anchor, recovery.rules)
+    if any(len(one) == DIGEST_SIZE for one in recovery.evidence):
+        raise ReceiptInvalid(
+            f"the evidence of those who recovered epoch {opening.epoch} is left out",
+            verdict="incomplete",
+        )
+    enclaves = [_judge(shown, one, nonce, opening) for one in recovery.evidence]
+    named = [enclave.claims.node_key for enclave in enclaves]
+    if named != [one.node_key for one in recovery.description.validators]:
+        raise ReceiptInvalid("evidence of a recovery is of others than its epoch's validators")
+    _remove(shown, opening.height)
+    for enclave in enclaves:
+        _state(shown, enclave.claims.node_key, Statement(enclave, opening.height, recovered=True))
 
 
-def _check_word(shown: _Shown, word: Word) -> tuple[Header, PublicTransaction]:
+def _remove(shown: Shown, height: Height, name: str | None = None) -> None:
+    """From this height on the node of this name is none any more; without a name all of them."""
+    for node_key, said in shown.statements.items():
+        if name in (None, said[-1].enclave.claims.node):
+            shown.gone.setdefault(node_key, height)
+
+
+def _state(shown: Shown, node_key: PublicKey, statement: Statement) -> None:
+    """The next statement of a node."""
+    said = shown.statements.setdefault(node_key, [])
+    if said and _lasting(said[-1]) != _lasting(statement):
+        raise ReceiptInvalid("a node's later evidence is of another node, operator or chip")
+    said.append(statement)
+
+
+def _check_word(shown: Shown, word: Word) -> tuple[Header, PublicTransaction]:
     """Check that a word was executed at its place, and read it."""
     header, leaf = Header.decode(word.header), word.place.leaf
     if header.digest != leaf.block or header.height != leaf.height:
@@ -193,7 +186,7 @@ def _check_word(shown: _Shown, word: Word) -> tuple[Header, PublicTransaction]:
     return header, transaction
 
 
-def _check_place(shown: _Shown, place: Place) -> None:
+def _check_place(shown: Shown, place: Place) -> None:
     anchor, leaf = shown.header.anchor, place.leaf
     if leaf.height > anchor.height or anchor.root != merkle.root_from_path(
         leaf.hash, leaf.height, anchor.height + 1, place.path
@@ -204,7 +197,7 @@ def _check_place(shown: _Shown, place: Place) -> None:
 
 
 def _check_attestation(
-    shown: _Shown, word: Word, header: Header, transaction: PublicTransaction
+    shown: Shown, word: Word, header: Header, transaction: PublicTransaction
 ) -> Statement:
     """Judge a node's evidence again: under what members had allowed, over a block of this chain."""
     if word.answered is None:
@@ -220,7 +213,7 @@ def _check_attestation(
     return Statement(enclave, at)
 
 
-def _judge(shown: _Shown, evidence: bytes, nonce: bytes, header: Header) -> VerifiedEnclave:
+def _judge(shown: Shown, evidence: bytes, nonce: bytes, header: Header) -> VerifiedEnclave:
     refused: AttestationError | None = None
     for policy in shown.rules.allowed():
         try:
@@ -245,127 +238,44 @@ def _judge(shown: _Shown, evidence: bytes, nonce: bytes, header: Header) -> Veri
     )
 
 
+def _written(document: Mapping[str, Any]) -> str:
+    """As text: 1, 1.0 and true are equal to one another, and not the same answer."""
+    return json.dumps(document, sort_keys=True)
+
+
 def _lasting(statement: Statement) -> tuple[object, ...]:
     claims = statement.enclave.claims
     return claims.node, claims.operator, claims.tls_key, statement.enclave.chip_id
 
 
-# --- what it comes to -----------------------------------------------------------------------------
-
-
-def _document(shown: _Shown) -> dict[str, Any]:
-    epochs = [_epoch(shown, Epoch(number)) for number in range(int(shown.epochs.newest.epoch) + 1)]
-    return {
-        "service": shown.genesis.constitution.name,
-        "pin": shown.genesis.pin,
-        "simulated": any(
-            one.enclave.simulated for said in shown.statements.values() for one in said
-        ),
-        "height": shown.header.anchor.height,
-        "time_ms": shown.header.time_ms,
-        "epochs": epochs,
-        "ciphertext": _ciphertext(shown),
-        "operators": _operators(shown),
-        "rules": shown.rules.told(),
-        "regions": shown.rules.regions_at(shown.header.time_ms),
-    }
-
-
-def _epoch(shown: _Shown, epoch: Epoch) -> dict[str, Any]:
-    """One epoch: who could open its keys, by which statements."""
-    description, anchor = shown.epochs.description(epoch), shown.epochs.anchor_of(epoch)
-    if description is None or anchor is None:
-        raise ReceiptInvalid(f"epoch {epoch} is left out", verdict="incomplete")
-    ending = shown.epochs.anchor_of(Epoch(epoch + 1))
-    last = shown.header.anchor.height if ending is None else ending.height
-    until_ms = shown.header.time_ms if ending is None else ending.time_ms
-    validators = [one.node_key for one in description.validators]
-    others = sorted(set(shown.statements) - set(validators))
-    keys: list[dict[str, Any]] = []
-    for node_key in (*validators, *others):
-        statements = _in_force(shown.statements.get(node_key, []), anchor.height, last)
-        is_validator = node_key in validators
-        if is_validator and (not statements or statements[0].height > anchor.height):
-            raise ReceiptInvalid(
-                f"epoch {epoch}: the evidence of validator {node_key.hex()[:16]}… is left out",
-                verdict="incomplete",
-            )
-        role = "validator" if is_validator else "admitted"
-        keys += [_statement(shown, one, role, until_ms) for one in statements]
-    return {
-        "epoch": epoch,
-        "after_height": anchor.height,
-        "last_height": None if ending is None else last,
-        "keys": keys,
-    }
-
-
-def _in_force(statements: Sequence[Statement], first: int, last: int) -> list[Statement]:
-    """Those made within these heights, and the newest before."""
-    before = [one for one in statements if one.height <= first]
-    return [*before[-1:], *(one for one in statements if first < one.height <= last)]
-
-
-def _statement(shown: _Shown, one: Statement, role: str, until_ms: int) -> dict[str, Any]:
-    enclave, region = one.enclave, one.enclave.region
-    return {
-        "node": enclave.claims.node,
-        "role": role,
-        "operator": enclave.operator,
-        "region": region,
-        "country": shown.rules.countries_at(until_ms).get(region),
-        "basis": BASIS,
-        "since_height": one.height,
-        "chip": enclave.chip_id.hex(),
-        "simulated": enclave.simulated,
-        "evidence": sha256(enclave.evidence).hexdigest(),
-    }
-
-
-def _ciphertext(shown: _Shown) -> list[dict[str, Any]]:
-    """Every node that was ever admitted may keep the ledger's files, and snapshots."""
-    countries = shown.rules.countries_at(shown.header.time_ms)
-    held: dict[str, set[str]] = {}
-    for said in shown.statements.values():
-        for one in said:
-            held.setdefault(one.enclave.region, set()).add(one.enclave.claims.node)
-    return [
-        {"region": region, "country": countries.get(region), "nodes": sorted(nodes)}
-        for region, nodes in sorted(held.items())
-    ]
-
-
-def _operators(shown: _Shown) -> list[dict[str, Any]]:
-    """Who vouches, with which keys, for which regions."""
-    vouched: dict[str, set[str]] = {}
-    for said in shown.statements.values():
-        for one in said:
-            vouched.setdefault(one.enclave.operator, set()).add(one.enclave.region)
-    return [
-        {
-            "operator": operator,
-            "keys": shown.rules.operator_keys(operator),
-            "regions": sorted(regions),
-        }
-        for operator, regions in sorted(vouched.items())
-    ]
-
-
-def check_complete(report: ResidencyReport, whole: ResidencyReport) -> None:
+def check_complete(
+    report: ResidencyReport, whole: ResidencyReport, root_at: Callable[[Height], Digest]
+) -> None:
     """Check that a report leaves out nothing of a ledger, as far as it goes.
 
     Args:
         report: one that was verified.
         whole: made now, from a ledger's files.
+        root_at: that ledger's history root with a height.
 
     Raises:
-        ReceiptInvalid: ``incomplete``; ``cannot check`` when the ledger ends before the report.
+        ReceiptInvalid: ``incomplete``; ``forged`` when the two tell different histories;
+            ``cannot check`` when the ledger ends before the report.
     """
-    last = Header.decode(report.header).anchor.height
+    anchor = Header.decode(report.header).anchor
+    last = anchor.height
     if Header.decode(whole.header).anchor.height < last:
         raise ReceiptInvalid(
             f"the ledger ends before height {last}, to which the report goes: give a newer one",
             verdict="cannot check",
+        )
+    opened = [one.header for one in report.epochs]
+    if opened != [one.header for one in whole.epochs[: len(opened)]] or (
+        last and root_at(last) != anchor.root
+    ):
+        raise ReceiptInvalid(
+            f"report and ledger tell different histories up to height {last}: two recoveries? "
+            "`strongroom verify misbehaviour` names who agreed to both"
         )
     told = {transaction_id(word.envelope) for word in report.words}
     for word in whole.words:

@@ -8,7 +8,7 @@ proves is residency.py's; nothing in it is trusted before.
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from strongroom.consensus import codec
@@ -20,7 +20,7 @@ from strongroom.consensus.types import DIGEST_SIZE, Digest, Epoch, Height
 from strongroom.enclave.attestation.claims import Claims
 from strongroom.enclave.attestation.evidence import Evidence
 from strongroom.enclave.formats.envelope import PUBLIC
-from strongroom.enclave.formats.history import HistoryLeaf
+from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.governance.public import (
@@ -136,6 +136,17 @@ def make_report(
     Raises:
         ReceiptInvalid: the ledger does not hold.
     """
+    return read_whole(genesis, records, says)[0]
+
+
+def read_whole(
+    genesis: VerifiedGenesis, records: Iterable[StoredBlock | Outcome], says: Any
+) -> tuple[ResidencyReport, HistoryTree]:
+    """The same, with the ledger's history.
+
+    Raises:
+        ReceiptInvalid: the ledger does not hold.
+    """
     found = _Found()
     proof = check_ledger(genesis, found.watch(records)).proof
     if proof.certified is None:
@@ -150,14 +161,7 @@ def make_report(
             words=tuple(found.words(proof, header)),
             says={},
         )
-    return ResidencyReport(
-        report.genesis,
-        report.epochs,
-        report.header,
-        report.certificate,
-        report.words,
-        says(report),
-    )
+    return replace(report, says=says(report)), proof.history
 
 
 class _Found:

@@ -56,8 +56,10 @@ class RulesShown:
             name: [key] for name, key in constitution.operators
         }
 
-    def take(self, transaction: PublicTransaction, result: bytes, header: Header) -> None:
-        """The next word of a member.
+    def take(
+        self, transaction: PublicTransaction, result: bytes, header: Header
+    ) -> tuple[str, ...]:
+        """The next word of a member; names of nodes that are removed by it, at once.
 
         Raises:
             ReceiptInvalid: it is not one that these enclaves executed, or its proposal is left out.
@@ -78,7 +80,8 @@ class RulesShown:
             changes = self._proposed.pop(id, None)
             if changes is None:
                 raise ReceiptInvalid(f"proposal {id} is left out", verdict="incomplete")
-            self._decide(changes, header)
+            return self._decide(changes, header)
+        return ()
 
     def allowed(self) -> Iterator[Policy]:
         """What members ever allowed so far, by which evidence is judged: with each operator's
@@ -119,7 +122,7 @@ class RulesShown:
         """Keys by which an operator ever signed for this service."""
         return [key.hex() for key in self._keys.get(operator, [])]
 
-    def _decide(self, changes: Changes, header: Header) -> None:
+    def _decide(self, changes: Changes, header: Header) -> tuple[str, ...]:
         """All changes of a proposal are in force together, and wait when any of them loosens."""
         before, trial, waits = self._at(header.time_ms), self._at(header.time_ms), False
         try:
@@ -140,6 +143,8 @@ class RulesShown:
         delay = before.limit("activation_delay_ms") if waits else 0
         for name, arguments in changes:
             self._decided.append(Decided(name, arguments, header.height, header.time_ms + delay))
+        removed = (dict(arguments)["node"] for name, arguments in changes if name == "remove_node")
+        return () if waits else tuple(removed)
 
     def _at(self, time_ms: int) -> Rules:
         rules = self._first

@@ -225,11 +225,13 @@ class Nodes:
 
     def unreachable(self, what: str) -> Unreachable:
         """An error that names what failed at each endpoint."""
-        tried = "; ".join(
-            f"{endpoint}: {_short(fault, endpoint)}" for endpoint, fault in self.failures.items()
-        )
+        faults = sorted(self.failures.items(), key=lambda item: not isinstance(item[1], NoQuorum))
+        tried = "; ".join(f"{endpoint}: {_short(fault, endpoint)}" for endpoint, fault in faults)
+        lacking = any(isinstance(fault, NoQuorum) for _, fault in faults)
         return Unreachable(
-            f"{what}{': ' + tried if tried else ''}. Look at `strongroom cluster status`"
+            f"{what}{': ' + tried if tried else ''}. "
+            + ("Start one that is stopped (" if lacking else "Look at the nodes (")
+            + "`strongroom cluster status` tells which run)"
         )
 
 

@@ -1,5 +1,6 @@
 """What a node's refusal means to a client: JSON-RPC error objects become faults again."""
 
+import os
 import re
 from typing import Any
 
@@ -68,5 +69,6 @@ def words_of(error: BaseException) -> str:
         wrong = error.certificate_error
         return getattr(wrong, "verify_message", "") or type(wrong).__name__
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or "cannot connect"
+        number = error.os_error.errno  # the loop's own text repeats the address
+        return os.strerror(number).lower() if number else str(error.os_error) or "cannot connect"
     return _OBJECTS.sub("…", shown(error)) or type(error).__name__

@@ -100,6 +100,30 @@ def test_a_policy_with_countries_is_that_policy_and_one_field_more() -> None:
         Policy.from_wire((*placed, ()))
 
 
+def test_a_constitution_with_affiliations_is_that_constitution_and_one_field_more() -> None:
+    """What was founded before there were affiliations keeps its bytes."""
+    key = CONSTITUTION.members[0][1]
+    bound = replace(CONSTITUTION, affiliations=((key, "acme"),))
+    plain, more = codec.decode(CONSTITUTION.encode()), codec.decode(bound.encode())
+    assert more == (*plain, (("affiliations", ((key, "acme"),)),))
+    assert Constitution.decode(bound.encode()) == bound
+    for wrong in (
+        (),
+        ((),),
+        (("affiliations", ()),),
+        (("watchers", ((key, "acme"),)),),
+        (("affiliations", ((bytes(31), "acme"),)),),
+        (("affiliations", ((bytes(32), "acme"),)),),
+        (("affiliations", ((key, "a b"),)),),
+        (("affiliations", ((key, "acme"), (key, "acme"))),),
+        (("affiliations", ((key, "acme"),)), ("affiliations", ((key, "acme"),))),
+    ):
+        with pytest.raises(NotCanonical):
+            Constitution.decode(codec.encode((*plain, wrong)))
+    with pytest.raises(NotCanonical):
+        Constitution.decode(codec.encode((*more, ())))
+
+
 def test_the_bytes_of_claims_are_these() -> None:
     short = replace(CLAIMS, wrap_keys=())
     assert short.encode().hex() == SHORT_CLAIMS_HEX

@@ -16,7 +16,7 @@ from tests.enclave.attestation.rooms import (
     room_bench,
     swap_room,
 )
-from tests.enclave.fixtures import MEASUREMENT, manufacturer
+from tests.enclave.fixtures import MEASUREMENT, manufacturer, strange_manufacturer
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import AttestationError, InvariantBroken, NotCanonical
@@ -34,7 +34,6 @@ from strongroom.enclave.attestation.room_claims import (
     sign_room_deployment,
 )
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom
-from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import GUEST_POLICY
 
 OTHER_CHAIN = ChainId(sha256(b"other").digest())
@@ -88,7 +87,7 @@ def test_a_room_that_its_host_may_read_or_move_is_refused(policy: int, reason: R
 
 def test_a_chip_under_a_root_that_is_not_pinned_is_refused() -> None:
     """T50: a plant makes a manufacturer of its own."""
-    chip = Manufacturer.create().make_chip()
+    chip = strange_manufacturer().make_chip()
     stated = room_bench().deployment(chip_id=chip.chip_id)
     assert refused(room_bench().evidence(chip=chip, deployment=stated)) == Reason.ROOT_UNKNOWN
     assert refused(room_bench().evidence(), roots=()) == Reason.ROOT_UNKNOWN

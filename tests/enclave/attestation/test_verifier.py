@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.enclave.attestation.forging import bench, swap
-from tests.enclave.fixtures import CREATED_MS, MEASUREMENT, Applicant, key_named, manufacturer
+from tests.enclave.fixtures import (
+    CREATED_MS,
+    MEASUREMENT,
+    Applicant,
+    key_named,
+    manufacturer,
+    strange_manufacturer,
+)
 
 from strongroom.consensus.errors import AttestationError, InvariantBroken, NotCanonical
 from strongroom.consensus.types import ChainId, Digest, Milliseconds
@@ -27,7 +34,6 @@ from strongroom.enclave.attestation.report import (
     measurement_digest,
 )
 from strongroom.enclave.attestation.verifier import VerifiedEnclave
-from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.outside.verdicts import describe
 from strongroom.enclave.platform.chip import GUEST_POLICY, SimulatedChip
 
@@ -391,7 +397,7 @@ def test_a_simulated_root_that_is_not_pinned_is_refused_where_simulated_chips_ar
         refused(bench().evidence(), policy=policy_with(roots=tuple(sorted(AMD_ROOTS))))
         == Reason.ROOT_UNKNOWN
     )
-    chip = Manufacturer.create().make_chip()
+    chip = strange_manufacturer().make_chip()
     evidence, policy = _on_chip(chip)
     assert refused(evidence, policy=policy) == Reason.ROOT_UNKNOWN
 

@@ -98,7 +98,6 @@ def test_those_that_loosen_wait() -> None:
         "set_limit",
         "set_recovery_threshold",
         "set_affiliation",
-        "set_access_regions",
         "admit_issuer",
     }
 

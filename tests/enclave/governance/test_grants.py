@@ -345,6 +345,19 @@ def test_a_rule_of_regions_fails_closed(world: GrantWorld) -> None:
     assert world.refused(world.begin(id)) == "wrong-region"
 
 
+def test_a_rule_of_regions_waits_only_where_it_widens(world: GrantWorld) -> None:
+    world.decide("set_limit", name="activation_delay_ms", value=HOUR_MS)
+    for narrower in (("eu", "us"), ("us",)):
+        world.decide("set_access_regions", regions=narrower)
+        assert world.governance.document().access.regions == narrower
+    for wider in (("us", "eu"), ("eu",), ()):
+        id = world.decide("set_access_regions", regions=wider)
+        assert world.status(id) == "accepted"
+        assert world.governance.document().access.regions == ("us",)
+    same = world.proposal("set_access_regions", regions=("us",))
+    assert world.refused(same) == "no-change"
+
+
 def test_grants_are_bounded_and_forgotten(world: GrantWorld) -> None:
     share = 0
     while True:

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.enclave.governance.world import NodeActor, World
 from tests.openid.provider import ALGORITHMS, AUDIENCE, Key, canonical, make_key
 
@@ -30,6 +32,7 @@ from strongroom.enclave.governance.observing import (
 from strongroom.enclave.governance.rules import Rules
 from strongroom.enclave.programs.framework import ProgramError
 from strongroom.enclave.tokens.jose import decode_base64url, thumbprint
+from strongroom.enclave.tokens.signatures import _SMALL_ORDER
 
 URL = "https://id.example"
 KEYS = {name: make_key("ES256", name) for name in ("a", "b", "c")}
@@ -132,6 +135,11 @@ def test_removing_is_at_once(world: Issuing) -> None:
         {"issuer": "https://id.example#x"},
         {"issuer": "https://id example"},
         {"issuer": "https://" + "x" * 250},
+        {"issuer": "https:///path"},
+        {"issuer": "https://id.example@evil.example"},
+        {"issuer": "https://id.example\\@evil.example"},
+        {"issuer": "https://id.exämple"},
+        {"issuer": "HTTPS://id.example"},
         {"audience": ""},
         {"audience": "ä"},
         {"claim": ""},
@@ -165,6 +173,8 @@ def test_an_issuer_is_written_in_one_way(changed: dict[str, Any]) -> None:
         ({"algorithm": "HS256"}, "arguments"),
         ({"algorithm": "none"}, "arguments"),
         ({"kid": ""}, "arguments"),
+        ({"kid": "a b"}, "arguments"),
+        ({"kid": "a" * 129}, "arguments"),
         ({"key": "{}"}, "arguments"),
         ({"key": "[]"}, "arguments"),
         ({"key": canonical(KEYS["a"]) + " "}, "arguments"),
@@ -207,6 +217,32 @@ def test_T57_weak_rsa_keys_are_refused() -> None:
         with pytest.raises(ProgramError) as refused:
             read_pin(URL, "x", "RS256", written(modulus, exponent))
         assert refused.value.code == "arguments"
+
+
+def _point(encoded: bytes) -> str:
+    x = base64.urlsafe_b64encode(encoded).rstrip(b"=").decode()
+    return f'{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}'
+
+
+@pytest.mark.parametrize("y", sorted(_SMALL_ORDER), ids=lambda y: f"{y:x}"[:8])
+@pytest.mark.parametrize("sign", [0, 1])
+def test_T57_a_point_under_which_anybody_signs_is_no_key(y: int, sign: int) -> None:
+    """R = the neutral point, S = 0: a signature that needs no key, of one message of a few."""
+    encoded = (y | sign << 255).to_bytes(32, "little")
+    key = Ed25519PublicKey.from_public_bytes(encoded)
+    forged = (1).to_bytes(32, "little") + bytes(32)
+
+    def believes(message: bytes) -> bool:
+        try:
+            key.verify(forged, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    assert any(believes(b"%d" % number) for number in range(400)), "the library takes it"
+    for algorithm in ("EdDSA", "Ed25519"):
+        with pytest.raises(ProgramError, match="malformed"):
+            read_pin(URL, "x", algorithm, _point(encoded))
 
 
 def test_names_and_keys_stand_once(world: Issuing) -> None:

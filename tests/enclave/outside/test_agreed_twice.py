@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.enclave.dead_service import Dead, agreed, died, given, planned
+from tests.enclave.dead_service import Dead, agreed, certified, died, given, planned
 from tests.enclave.outside.test_misbehaviour import told
 
+from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.recovery import Agreement
 from strongroom.consensus.types import Digest
 from strongroom.enclave.formats.recovery_plan import RecoveryPlan
+from strongroom.enclave.outside import misbehaviour_shown
 from strongroom.enclave.outside.misbehaviour import NO_CONTRADICTION, ShownAgreement, judge
 from strongroom.enclave.outside.misbehaviour_files import agreement_document, read_file
 from strongroom.enclave.outside.misbehaviour_shown import VerifiedShown
+from strongroom.enclave.outside.receipts import build_receipt
 from strongroom.enclave.outside.recovery_giving import Offer
 
 DEAD = died()
@@ -38,6 +41,42 @@ def test_who_signed_two_recoveries_is_named_with_key_and_epoch_and_nobody_else_i
     assert (one.name, one.key, one.signed_in) == ("member1", key, ((0, key), (0, key)))
     assert one.agreed == (PLANS[0].statement, PLANS[1].statement)
     assert found.what == "two recoveries of epoch 0 under one generation"
+
+
+def test_a_recovery_below_a_final_block_accuses_nobody(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No validator signed both, and members need not have seen what was final."""
+    chain, genesis = DEAD.chain, DEAD.chain.genesis
+    anchor = chain.blocks[-1].header
+    certificate = certified(replace(DEAD, records=DEAD.records[:-1]))
+    entry = EpochEntry(
+        certificate.opening, certificate, certificate.description, certificate.public_key
+    )
+    before = build_receipt(
+        genesis=genesis.data,
+        outcome=chain.outcomes[0],
+        position=0,
+        history=chain.history,
+        anchor=anchor,
+        certificate=chain.certificate(anchor),
+    )
+    after = replace(before, epochs=(entry,))
+    monkeypatch.setattr(misbehaviour_shown, "verify_receipt", lambda *_: None)
+    for first, second in ((before, after), (after, before)):
+        found = judge(first, second, PIN)
+        assert (found.signed_both, found.recovered_by) == ((), ("member0", "member1"))
+        assert found.what == (
+            f"two final blocks at height {anchor.height}, recovered by members from block "
+            f"{anchor.height - 1}"
+        )
+    files = []
+    for number, one in enumerate((before, after)):
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps(one.to_json()))
+    document = told(*map(str, files), "--service", PIN)
+    assert document["verdict"] == "a recovery left out a final block"
+    assert document["recovered_by"] == ["member0", "member1"]
 
 
 def test_one_recovery_that_many_agreed_to_accuses_nobody() -> None:

@@ -280,7 +280,7 @@ def files(tmp_path: Path, *shown: Shown) -> list[str]:
 
 
 def told(*arguments: str, code: int = 0) -> dict[str, Any]:
-    done = CliRunner().invoke(make_app(), ["verify", "misbehaviour", *arguments, "--json"])
+    done = CliRunner().invoke(make_app("verify"), ["verify", "misbehaviour", *arguments, "--json"])
     assert done.exit_code == code, done.output
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -297,7 +297,9 @@ def test_the_proof_is_one_file_that_verifies_with_the_pin_alone(tmp_path: Path) 
         Path(path).unlink()
     again = told(proof, "--service", PIN)
     assert {**again, "file": proof} == first
-    human = CliRunner().invoke(make_app(), ["verify", "misbehaviour", proof, "--service", PIN])
+    human = CliRunner().invoke(
+        make_app("verify"), ["verify", "misbehaviour", proof, "--service", PIN]
+    )
     assert human.stdout.count("guilty") == 2
     assert "epoch 0 by key" in human.stdout
     other = Succession(make_cluster_genesis(4, limits={"grace_ms": 7})).genesis.pin
@@ -310,7 +312,9 @@ def test_what_proves_no_guilt_says_so_to_people_and_programs(tmp_path: Path) -> 
     document = told(*given, "--service", PIN)
     assert (document["verdict"], document["guilty"]) == ("more than f broke their word", [])
     assert len(document["signed_both"]) == 2
-    human = CliRunner().invoke(make_app(), ["verify", "misbehaviour", *given, "--service", PIN])
+    human = CliRunner().invoke(
+        make_app("verify"), ["verify", "misbehaviour", *given, "--service", PIN]
+    )
     assert "proves no guilt" in human.stdout
 
 

@@ -6,17 +6,19 @@ from functools import cache
 
 import pytest
 from tests.enclave.chain import founded
-from tests.enclave.dead_service import Dead, died, planned, recovery_key
+from tests.enclave.dead_service import Dead, died, enclave, planned, recovery_key
 from tests.enclave.fixtures import key_named
 
-from strongroom.consensus.types import Height, Signature
+from strongroom.consensus.types import Height, Milliseconds, Signature
 from strongroom.enclave.attestation.policy import Policy
 from strongroom.enclave.formats.recovery_plan import RecoveryPlan
 from strongroom.enclave.member.recovery import Recovery
 from strongroom.enclave.outside.recovery_giving import (
+    AHEAD_MS_MAX,
     Offer,
     RefusedToGive,
     check_newest,
+    check_time,
     give,
     judge_offer,
 )
@@ -49,6 +51,26 @@ def test_T5B_an_offer_below_what_a_member_knows_is_refused() -> None:
     with pytest.raises(RefusedToGive, match="and you know height") as refused:
         check_newest(judged, Height(judged.height + 1))
     assert refused.value.reason == "older-than-you-know"
+
+
+def test_T5B_an_offer_that_would_go_on_after_a_members_clock_is_refused() -> None:
+    """Block time is kept by a quorum's clocks; in a recovery one host says it."""
+    one, _, _, offer = scene()
+    judged = judge_offer(offer.encode(), one.chain.genesis.pin)
+    begins = judged.plan.opening.time_ms
+    for now_ms in (begins - AHEAD_MS_MAX, begins, begins + 30 * 86_400_000):
+        check_time(judged, now_ms)
+    with pytest.raises(RefusedToGive, match="put right") as refused:
+        check_time(judged, begins - AHEAD_MS_MAX - 1)
+    assert refused.value.reason == "time-ahead"
+    head = judged.plan.head.header
+    at_once = enclave(one, 0)
+    at_once.follow(one.records)
+    _, encoded, _ = at_once.plan([at_once.show()[1]], Milliseconds(0))
+    soonest = replace(offer, plan=RecoveryPlan.decode(encoded))
+    judged = judge_offer(soonest.encode(), one.chain.genesis.pin)
+    assert judged.plan.opening.time_ms == head.time_ms + 1
+    check_time(judged, 0)  # a chain that is ahead of all clocks can come back
 
 
 def test_T45_a_forged_offer_is_refused_by_name() -> None:

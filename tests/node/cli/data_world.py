@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from strongroom.enclave.outside.chunks import ChunkOpener, DataPlace
 from strongroom.enclave.primitives import Secret
 from strongroom.node.chunks.store import ChunkStore
 from strongroom.node.client.trust.service import load_service
+from strongroom.node.rooms import starting
 from strongroom.node.rpc.http import make_app
 
 DATA_TERMS = """
@@ -35,6 +36,9 @@ CANARY = "Ca4aryValue"
 ROWS = "Account,Amount,Note,Secret column\n" + "".join(
     f"{at},{at % 90}.25,{CANARY}-{at:06d}-{'x' * 60},never\n" for at in range(40_000)
 )
+
+MEASURED = cache(starting.measured)
+"""What is installed here is measured once."""
 
 
 class Owner(Bank):
@@ -69,6 +73,7 @@ async def owner(directory: Path, monkeypatch: Any) -> AsyncIterator[Owner]:
     """All of it, up; two files are there: pay.csv and terms.toml."""
     chunks = ChunkStore(directory / "chunks")
     monkeypatch.setattr(ledger, "TurningChain", founded_as(founded()))
+    monkeypatch.setattr(starting, "measured", MEASURED)
     monkeypatch.setattr(ledger, "make_app", partial(make_app, chunks=chunks))
     async with shell(directory) as run:
         made = Owner(run.directory, run.service)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 from tests.enclave.fixtures import key_named, make_cluster_genesis
+from tests.enclave.governance.grant_world import GrantWorld
 from tests.node.client import ledger
 from tests.node.client.test_commands import Shell, shell
 from tests.node.client.turning import founded_as
@@ -20,6 +21,8 @@ from strongroom.enclave.governance.public import ACT, sign_public
 from strongroom.enclave.keys.keystore import KeyStore
 from strongroom.enclave.member.diagnostics import DIAGNOSTICS_FIELDS, Counters, diagnostics
 from strongroom.enclave.member.granted import Granted, NotGranted
+from strongroom.node.client.access import check_shown, find_grant
+from strongroom.node.client.errors import NotTrusted
 from strongroom.node.faults import Refused
 from strongroom.node.rpc.backend import Blob, Document
 
@@ -106,6 +109,29 @@ async def test_diagnostics_in_one_command(tmp_path: Path, monkeypatch: pytest.Mo
         assert "ask for another grant" in again.output
         assert id[:12] in (await run("admin", "list")).stdout
         assert "diagnostics were read" in (await run("admin", "list", id)).stdout
+
+
+async def test_what_was_approved_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with service(tmp_path, monkeypatch) as run:
+        id = str((await run.json(*ASK))["value"][0])
+        digest = (await run.json("admin", "list", id))["digest"]
+        told = await run("admin", "approve", digest, "--as", "member1")
+        assert told.exit_code == 0
+        for part in ("diagnostics at n1", REASON, key_named("alice").public.hex(), "operator0"):
+            assert part in told.stdout
+        second = await run.json("admin", "approve", digest[:8], "--as", "member2")
+        assert (second["value"], second["digest"]) == ([id, "approved"], digest)
+
+
+def test_a_list_that_shows_another_ask_is_not_trusted() -> None:
+    world = GrantWorld()
+    id = world.asked()
+    state = world.governance.document()
+    grant = find_grant(state, world.grant(id).digest.hex()[:12])
+    assert grant == find_grant(state, id)
+    for lie in ({"reason": "another reason, as long as one"}, {"nodes": ("n2",)}):
+        with pytest.raises(NotTrusted):
+            check_shown(grant._replace(**lie))
 
 
 async def test_an_interrupted_begin_goes_on(

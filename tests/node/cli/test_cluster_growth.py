@@ -14,7 +14,9 @@ from strongroom.node.client.trust.service import load_service
 
 def strongroom(directory: Path, *arguments: str, code: int = 0) -> Any:
     result = CliRunner().invoke(
-        make_app(), [*arguments, "--dir", str(directory), "--json"], catch_exceptions=False
+        make_app(arguments[0]),
+        [*arguments, "--dir", str(directory), "--json"],
+        catch_exceptions=False,
     )
     assert result.exit_code == code, result.output
     return json.loads(result.stdout.splitlines()[-1])
@@ -60,7 +62,7 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
     assert len(load_service(cluster).endpoints) == 5
     assert pay(cluster)["result"] == {"balance": 999_998}
     refused = CliRunner().invoke(
-        make_app(), ["cluster", "add", "--region", "mars", "--dir", str(cluster)]
+        make_app("cluster"), ["cluster", "add", "--region", "mars", "--dir", str(cluster)]
     )
     assert (refused.exit_code, "gov propose allow_region region=mars" in refused.stderr) == (
         2,
@@ -93,7 +95,7 @@ def test_a_node_joins_by_attestation_and_governance_and_another_leaves(cluster: 
         str(done["height"]),
         "--json",
     ]
-    result = CliRunner().invoke(make_app(), verify, catch_exceptions=False)
+    result = CliRunner().invoke(make_app(verify[0]), verify, catch_exceptions=False)
     assert json.loads(result.stdout)["verdict"] == "valid", result.output
     strongroom(cluster, "cluster", "down")
     again = strongroom(cluster, "cluster", "up", "--detach")

@@ -49,7 +49,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(*more: str) -> str:
-    done = CliRunner().invoke(make_app(), ["explorer", "regions", *more])
+    done = CliRunner().invoke(make_app("explorer"), ["explorer", "regions", *more])
     assert done.exit_code == 0, done.output
     return done.stdout
 

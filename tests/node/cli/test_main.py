@@ -87,7 +87,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str, **options: Any) -> Any:
-    return CliRunner().invoke(make_app(), list(arguments), **options)
+    command = next((word for word in arguments if not word.startswith("-")), None)
+    return CliRunner().invoke(make_app(command), list(arguments), **options)
 
 
 def test_every_promised_command_is_there() -> None:

@@ -19,8 +19,9 @@ from strongroom.node.config import Address, NodeConfig, dumps
 from strongroom.node.layout import NodeLayout
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.http import make_app as make_door
-from strongroom.node.rpc.http import make_health_app, serve
+from strongroom.node.rpc.http import serve
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.monitoring import make_health_app
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Node:
 
     async def ask(self, *more: str) -> Result:
         words = ["node", "health", "--config", str(self.layout.config), *more]
-        return await asyncio.to_thread(lambda: CliRunner().invoke(make_app(), words))
+        return await asyncio.to_thread(lambda: CliRunner().invoke(make_app(words[0]), words))
 
 
 def identity(layout: NodeLayout, name: str) -> tuple[Path, Path]:

@@ -148,7 +148,7 @@ async def test_a_token_comes_from_standard_input_and_never_from_an_argument(
         place = ["--dir", str(run.directory)]
 
         def invoke(*more: str, given: str) -> Any:
-            return CliRunner().invoke(make_app(), [*command, *more, *place], input=given)
+            return CliRunner().invoke(make_app(command[0]), [*command, *more, *place], input=given)
 
         as_argument = await asyncio.to_thread(invoke, text, given="")
         assert as_argument.exit_code == 2

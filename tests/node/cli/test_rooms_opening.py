@@ -88,7 +88,7 @@ async def test_a_recipient_opens_a_result_into_a_file(
         proof = tmp_path / "proof.json"
         opening = await run.json(*words, "--receipt", str(proof))
         check = ["rooms", "verify", str(proof), "--service", load_service(run.directory).pin]
-        verified = CliRunner().invoke(make_app(), [*check, "--json"])
+        verified = CliRunner().invoke(make_app(check[0]), [*check, "--json"])
         assert verified.exit_code == 0, verified.output
         told = json.loads(verified.stdout)
         assert (told["verdict"], told["id"]) == ("valid", opening["id"])
@@ -97,7 +97,7 @@ async def test_a_recipient_opens_a_result_into_a_file(
         document = json.loads(proof.read_text())
         document["claim"] = document["claim"].replace(b"operator1".hex(), b"operator2".hex())
         proof.write_text(json.dumps(document))
-        assert CliRunner().invoke(make_app(), check).exit_code == 1
+        assert CliRunner().invoke(make_app(check[0]), check).exit_code == 1
         receipt = await run.json("receipt", told["id"], "-o", str(tmp_path / "r.json"))
         assert receipt["id"] == told["id"]
 

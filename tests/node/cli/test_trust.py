@@ -3,6 +3,8 @@ measured."""
 
 import json
 import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,11 +30,21 @@ from strongroom.node.vault.refusals import NEXT
 
 ROOT = Path(__file__).parents[3]
 EVIDENCE = sorted({evidence for one in (*PROMISES, *PRIVILEGED) for evidence in one.evidence})
+BASE = cache(trusted_base)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _counted_once() -> Iterator[None]:
+    """Reading all that is measured takes seconds, and it does not change meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("strongroom.node.cli.trusted_base.trusted_base", BASE)
+        patch.setattr("strongroom.node.rooms.counting.room_base", cache(room_base))
+        yield
 
 
 @pytest.fixture(scope="module")
 def base() -> TrustedBase:
-    return trusted_base()
+    return BASE()
 
 
 def said(*arguments: str) -> str:
@@ -158,6 +170,27 @@ def test_a_service_admits_this_code_or_another(tmp_path: Path, same: bool) -> No
     (tmp_path / "genesis.bin").write_bytes(make_cluster_genesis(1, measurement=measurement).genesis)
     assert json.loads(said("--json", "--dir", str(tmp_path)))["service"]["admits_this_code"] is same
     assert ("does NOT admit this code" in said("--dir", str(tmp_path))) is not same
+
+
+def test_the_page_says_who_decides_by_the_constitution(tmp_path: Path) -> None:
+    genesis = make_cluster_genesis(
+        4, affiliated=True, limits={"grant_approvals": 3, "recovery_threshold": 2}
+    )
+    (tmp_path / "genesis.bin").write_bytes(genesis.genesis)
+    page = " ".join(said("--dir", str(tmp_path)).split())
+    for words in (
+        "thresholds a majority, 3 of 4 members, for each class of change",
+        "watchers none: each member votes",
+        "act member0 for operator0, ",
+        "approvals 3 for privileged access",
+        "recovery by 2 of 4 members",
+    ):
+        assert words in page
+    deciding = json.loads(said("--json", "--dir", str(tmp_path)))["service"]["deciding"]
+    assert set(deciding["thresholds"].values()) == {"majority"}
+    assert deciding["affiliations"] == {f"member{i}": f"operator{i}" for i in range(4)}
+    (tmp_path / "genesis.bin").write_bytes(make_cluster_genesis(1).genesis)
+    assert "no member acts for an operator" in said("--dir", str(tmp_path))
 
 
 def test_the_page_of_the_vault_and_trust_name_the_same_parties_and_refusals() -> None:

@@ -352,7 +352,11 @@ class FakeNode:
             self.orderer.submit(envelopes, future if wait and not self.mute else None)
         return future if wait else [transaction_id(envelope) for envelope in envelopes]
 
-    def transaction(self, id: TransactionId) -> Document:
+    def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
+        document = self._transaction(id)
+        return lambda: document
+
+    def _transaction(self, id: TransactionId) -> Document:
         if id in self.transaction_lies:
             return self.transaction_lies[id]
         place = self.orderer.places.get(id)

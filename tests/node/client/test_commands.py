@@ -33,7 +33,7 @@ class Shell:
     async def __call__(self, *arguments: str) -> Result:
         command = [*arguments, "--dir", str(self.directory)]
         return await asyncio.to_thread(
-            lambda: CliRunner().invoke(make_app(), command, catch_exceptions=False)
+            lambda: CliRunner().invoke(make_app(command[0]), command, catch_exceptions=False)
         )
 
     async def json(self, *arguments: str, code: int = 0) -> Any:
@@ -158,7 +158,7 @@ async def test_wrong_usage_is_exit_2_and_says_what_would_be_right(
 
 
 async def test_no_cluster_in_the_folder_is_exit_2_with_what_to_do(tmp_path: Path) -> None:
-    result = CliRunner().invoke(make_app(), [*PAY, "--dir", str(tmp_path)])
+    result = CliRunner().invoke(make_app(PAY[0]), [*PAY, "--dir", str(tmp_path)])
     assert result.exit_code == 2
     assert "strongroom cluster up" in result.stderr
 
@@ -205,7 +205,9 @@ async def _receipt(run: Shell) -> Path:
 
 
 def _verify(path: Path, *options: str) -> tuple[int, Any]:
-    result = CliRunner().invoke(make_app(), ["verify", "receipt", str(path), "--json", *options])
+    result = CliRunner().invoke(
+        make_app("verify"), ["verify", "receipt", str(path), "--json", *options]
+    )
     (line,) = result.stdout.splitlines()
     return result.exit_code, json.loads(line)
 

@@ -65,6 +65,7 @@ def test_a_member_agrees_to_one_offer_of_a_generation_and_not_to_an_older_one(
     )
     own = recovery_key("member1")
     monkeypatch.setattr(RecoveryKeyFolder, "load", lambda *_: own)
+    monkeypatch.setattr(RecoveryKeyFolder, "half_of", lambda *_: None)
     at = one.generation.coordinate(member.public) or 0
     assert one.generation.holders[at - 1].recovery_key == RecoveryKey(own.public).digest
     offers = []
@@ -73,14 +74,17 @@ def test_a_member_agrees_to_one_offer_of_a_generation_and_not_to_an_older_one(
         offer = Offer(genesis=genesis.data, entries=(), plan=plan, generation=one.generation)
         offers.append(judge_offer(offer.encode(), genesis.pin))
     first, second = offers
-    given = give_share(tmp_path, service, "member1", first)
-    again = give_share(tmp_path, service, "member1", first)
+    now_ms = int(first.plan.opening.time_ms)
+    with pytest.raises(RefusedToGive, match="time-ahead"):
+        give_share(tmp_path, service, "member1", first, now_ms=now_ms - 3_600_000)
+    given = give_share(tmp_path, service, "member1", first, now_ms=now_ms)
+    again = give_share(tmp_path, service, "member1", first, now_ms=now_ms)
     assert given.agreement == again.agreement
     with pytest.raises(RefusedToGive) as refused:
-        give_share(tmp_path, service, "member1", second)
+        give_share(tmp_path, service, "member1", second, now_ms=now_ms)
     assert refused.value.reason == "agreed-already"
-    give_share(tmp_path, service, "member1", second, again=True)
+    give_share(tmp_path, service, "member1", second, again=True, now_ms=now_ms)
     folder.keep(replace(one.generation, number=one.generation.number + 1))
     with pytest.raises(RefusedToGive) as refused:
-        give_share(tmp_path, service, "member1", first)
+        give_share(tmp_path, service, "member1", first, now_ms=now_ms)
     assert refused.value.reason == "older-than-you-know"

@@ -19,7 +19,7 @@ from strongroom.node.client.identities import KeyFolder
 from strongroom.node.client.simulation import simulation
 
 NEW = key_named("new").public
-DELAY_MS = 3_600_000
+DELAY_MS = HOUR_MS = 3_600_000
 
 
 def shown(world: World) -> Document:
@@ -70,6 +70,40 @@ def test_several_changes_are_tried_together_and_told_with_the_strictest_class() 
         "nodes": "majority: 3 of 4",
     }
     assert document["waits_for"] == document["changes"]
+
+
+def test_what_an_issuer_means_and_whom_a_rule_lets_in_is_told_in_words() -> None:
+    world = World()
+    said = {
+        "issuer": "https://id.example",
+        "audience": "ledger",
+        "claim": "ctry",
+        "regions": (("DE", "europe"), ("US", "america")),
+        "guests": ("acct", 1, 0, ""),
+        "life_ms": HOUR_MS,
+        "observed": True,
+    }
+    rule = ("set_program_regions", {"program": "payments", "regions": ("europe",)})
+    service = ("set_program_regions", {"program": "service", "regions": ("america", "europe")})
+    found = differences(simulated(world, ("add_issuer", said), rule, service))
+    meant = "for ledger; ctry: DE is europe, US is america; guests (acct 1, not 0) are refused; "
+    assert found == {
+        "issuer https://id.example": (
+            None,
+            meant + "at most 3600 s; keys by operators and votes",
+        ),
+        "calls of payments from": (None, ["europe"]),
+        "calls of payments let in": (None, ["europe"]),
+        "calls of service from": (None, ["america", "europe"]),
+        "calls of service let in": (None, ["america", "europe"]),
+    }
+    world.decide("add_issuer", **said)
+    world.decide("set_country", region="europe", country="DE")
+    world.pass_time(HOUR_MS)
+    world.decide("set_program_regions", program="payments", regions=("DE",))
+    gone = simulated(world, ("remove_country", {"region": "europe"}))
+    assert differences(gone)["calls of payments let in"] == (["europe"], []), "nobody any more"
+    assert gone["delay_ms"] == 0
 
 
 def test_a_proposals_ballots_say_how_many_are_missing_and_who_has_not_voted() -> None:

@@ -1,16 +1,21 @@
 """An operator's own node comes to a running service: a door is believed nothing that the pin does
 not show."""
 
+import shutil
 from base64 import b64decode, b64encode
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.enclave.fixtures import make_cluster_genesis
+from tests.enclave.fixtures import make_cluster_genesis, strange_manufacturer
 from tests.node.host.test_checking import Stoppable
 from tests.node.membership.ceremony_world import (
     CODE,
+    KILLS_MAX,
+    Killed,
     Organisation,
+    kill_at,
     organisation,
     run_in_process,
     world,
@@ -18,19 +23,19 @@ from tests.node.membership.ceremony_world import (
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.enclave.member.lifecycle import Lifecycle
-from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.proofs.genesis import pin_of, verify_genesis
 from strongroom.node import config as node_config
 from strongroom.node import tls
 from strongroom.node.client.errors import NotTrusted, Unreachable
-from strongroom.node.cluster import arriving
+from strongroom.node.cluster import arriving, publishing
 from strongroom.node.cluster.arriving import arrive
 from strongroom.node.config import Address
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.layout import SEALED_STATE
-from strongroom.node.membership import ceremony_steps as steps
-from strongroom.node.membership.ceremony_files import Card, FoundingFile
+from strongroom.node.membership import ceremony_party
+from strongroom.node.membership.ceremony_answers import FoundingFile
+from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.rpc import probe
 
 DOOR = Address("127.0.0.2", 7400)
@@ -83,8 +88,36 @@ async def test_a_newcomer_takes_the_genesis_of_its_pin_and_says_what_members_mus
     assert verify_genesis(genesis).pin == pin
     sealed = (one.layout.sealed / SEALED_STATE).read_bytes()
     Lifecycle(SimulatedChip.load(one.layout.chip), CODE).unseal(sealed, genesis)
+    again = await arrive(one.party, door=DOOR, pin=pin)  # whoever lost what was printed
+    assert (again.changes, again.peers) == (arrived.changes, config.peers)
+    assert (one.layout.sealed / SEALED_STATE).read_bytes() == sealed
+    one.layout.cluster.genesis.write_bytes(b"another")
     with pytest.raises(OperatorFault, match="has keys of a service already"):
         await arrive(one.party, door=DOOR, pin=pin)
+
+
+async def test_whoever_was_killed_while_it_joined_joins_again(
+    newcomer: tuple[Organisation, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    one, pin = newcomer
+    modules = (arriving, publishing)
+    before = tmp_path / "before"
+    shutil.copytree(one.layout.cluster.directory, before)
+    for at in range(KILLS_MAX):
+        shutil.rmtree(one.layout.cluster.directory)
+        shutil.copytree(before, one.layout.cluster.directory)
+        with monkeypatch.context() as patched, suppress(Killed):
+            kill_at(patched, modules, at)
+            await arrive(one.party, door=DOOR, pin=pin)
+            break
+        await arrive(one.party, door=DOOR, pin=pin)
+        config = node_config.load(one.layout.config)
+        assert len(config.peers) == 4
+        assert one.layout.cluster.service.exists()
+        state = (one.layout.sealed / SEALED_STATE).read_bytes()
+        genesis = one.layout.cluster.genesis.read_bytes()
+        Lifecycle(SimulatedChip.load(one.layout.chip), CODE).unseal(state, genesis)
+    assert 8 <= at < KILLS_MAX - 1
 
 
 async def test_another_service_at_the_door_is_not_joined(
@@ -144,8 +177,8 @@ async def test_a_name_that_is_taken_and_a_maker_that_is_unknown_are_refused(
     twin = await organisation(tmp_path / "elsewhere", "bank6", 4)
     with pytest.raises(OperatorFault, match="a node n4 is there already"):
         await arrive(twin.party, door=DOOR, pin=pin)
-    Manufacturer.create().make_chip().save(one.layout.chip)
-    await steps.make_card(
+    strange_manufacturer().make_chip().save(one.layout.chip)
+    await ceremony_party.make_card(
         one.party,
         operator="bank5",
         member="bank5",

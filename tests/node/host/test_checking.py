@@ -28,7 +28,7 @@ from strongroom.node.host import checking
 from strongroom.node.host.checking import Examination, Level, examine
 from strongroom.node.layout import SEALED_STATE
 from strongroom.node.machine import ports
-from strongroom.node.membership import ceremony_steps as steps
+from strongroom.node.membership.ceremony_sealing import seal
 from strongroom.node.rpc import probe
 
 
@@ -42,7 +42,7 @@ async def founded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     run_in_process(monkeypatch, lambda _: CODE)
     made = await (await (await (await world(tmp_path)).accept()).make()).confirm()
     for one in made.organisations:
-        agreed, founding = steps.seal(one.party, made.proposal, made.founding, made.confirmations)
+        agreed, founding = seal(one.party, made.proposal, made.founding, made.confirmations)
         publish_founding(one.layout, agreed, founding.chain)
 
     async def start(chip: Path, _log: Path) -> Stoppable:

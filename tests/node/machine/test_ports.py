@@ -75,3 +75,13 @@ def test_a_port_that_the_kernel_still_takes_from_a_killed_process_is_waited_for(
         closing.start()
         ports.check_free(port, seconds=30.0)
         closing.join()
+
+
+def test_a_port_of_another_clusters_node_is_told_with_the_command_that_frees_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = ["python", "-P", "-m", *ports.NODE_COMMAND, "/home/a b/data/n0/node.toml"]
+    monkeypatch.setattr(ports, "arguments_of", lambda pid: line)
+    text = str(ports.PortTaken(7400, 4711))
+    assert "port 7400 belongs to n0 of the cluster in /home/a b/data (pid 4711)" in text
+    assert "`strongroom cluster down --dir '/home/a b/data'`" in text

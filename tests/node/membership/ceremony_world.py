@@ -21,8 +21,12 @@ from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.node.config import Address, NodeConfig
 from strongroom.node.enclave_client.refusals import refusal_of
 from strongroom.node.layout import ClusterLayout, NodeLayout
+from strongroom.node.membership import ceremony_party
 from strongroom.node.membership import ceremony_steps as steps
-from strongroom.node.membership.ceremony_files import Acceptance, Card, Proposal
+from strongroom.node.membership.ceremony_answers import Acceptance
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_refusals import CeremonyRefused, Ground
+from strongroom.node.membership.ceremony_terms import Proposal
 from strongroom.node.membership.node_folder import make_folder
 
 NOW_MS = 1_800_000_000_000
@@ -60,8 +64,8 @@ class Organisation:
     layout: NodeLayout
 
     @property
-    def party(self) -> steps.Party:
-        return steps.Party(
+    def party(self) -> ceremony_party.Party:
+        return ceremony_party.Party(
             layout=self.layout,
             operator=key_named(f"operator of {self.name}"),
             member=key_named(f"member of {self.name}"),
@@ -184,7 +188,8 @@ def run_in_process(monkeypatch: pytest.MonkeyPatch, code: Callable[[str], Measur
         chip = SimulatedChip.load(layout.chip)
         yield InProcess(Lifecycle(chip, code(layout.cluster.directory.name)))
 
-    monkeypatch.setattr(steps, "_enclave", enclave)
+    for module in (steps, ceremony_party):
+        monkeypatch.setattr(module, "enclave_of", enclave)
 
 
 async def organisation(folder: Path, name: str, number: int) -> Organisation:
@@ -200,7 +205,7 @@ async def organisation(folder: Path, name: str, number: int) -> Organisation:
     await make_folder(config)
     manufacturer().make_chip().save(layout.chip)
     one = Organisation(name, layout)
-    await steps.make_card(
+    await ceremony_party.make_card(
         one.party,
         operator=name,
         member=name,
@@ -216,3 +221,58 @@ async def world(folder: Path) -> World:
     made = World([await organisation(folder, name, at + 1) for at, name in enumerate(NAMES)])
     made.proposal = proposal_of(made.cards).encode()
     return made
+
+
+class Refused:
+    """What a refusal was about."""
+
+    def __init__(self, party: str, ground: Ground) -> None:
+        self.party, self.ground = party, ground
+        self._raised = pytest.raises(CeremonyRefused)
+
+    def __enter__(self) -> None:
+        self._caught = self._raised.__enter__()
+
+    def __exit__(self, *exc: object) -> bool:
+        taken = self._raised.__exit__(*exc)  # type: ignore[arg-type]
+        error = self._caught.value
+        assert (error.party, error.ground) == (self.party, self.ground), str(error)
+        assert str(error).startswith(f"{self.party}: {self.ground}: ")
+        return bool(taken)
+
+
+def silent(one: Organisation) -> set[str]:
+    """Which files of the ceremony it has: what was refused leaves none."""
+    return {path.name for path in one.layout.ceremony.directory.iterdir()}
+
+
+KILLS_MAX = 64
+_WRITES = ("write_atomic", "write_new", "write_service")
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as files can tell: nothing after it happens."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, modules: Sequence[Any], at: int) -> None:
+    """Have the process end before (even `at`) or after (odd) one of the writes of these modules."""
+    done = iter(range(2 * KILLS_MAX))
+
+    def point() -> None:
+        if next(done) == at:
+            raise Killed
+
+    def killing(real: Callable[..., Any]) -> Callable[..., Any]:
+        def act(*arguments: Any, **named: Any) -> Any:
+            point()
+            result = real(*arguments, **named)
+            point()
+            return result
+
+        return act
+
+    for module in modules:
+        for name in _WRITES:
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, killing(getattr(module, name)))
+    monkeypatch.setattr(Path, "unlink", killing(Path.unlink))

@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.enclave.fixtures import key_named, manufacturer
+from tests.enclave.fixtures import key_named, manufacturer, strange_manufacturer
 from tests.node.membership.ceremony_world import (
     CODE,
+    NAMES,
     NOW_MS,
     OTHER_CODE,
     Organisation,
+    Refused,
     World,
     organisation,
     proposal_of,
     run_in_process,
+    silent,
     world,
 )
 
@@ -23,7 +26,6 @@ from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.attestation.policy import SIMULATED_TCB
-from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.chip_key import ChipKey
 from strongroom.enclave.primitives import Secret
@@ -31,22 +33,21 @@ from strongroom.enclave.proofs.genesis import pin_of, verify_genesis
 from strongroom.node.cluster.publishing import publish_founding
 from strongroom.node.config import load
 from strongroom.node.layout import SEALED_STATE
+from strongroom.node.membership import ceremony_party
 from strongroom.node.membership import ceremony_steps as steps
-from strongroom.node.membership.ceremony_files import (
-    Acceptance,
-    Card,
-    Confirmation,
-    FoundingFile,
-    Proposal,
-    read_file,
-)
+from strongroom.node.membership.ceremony_answers import Acceptance, Confirmation, FoundingFile
+from strongroom.node.membership.ceremony_card_judging import judge_cards
+from strongroom.node.membership.ceremony_cards import Card
+from strongroom.node.membership.ceremony_files import read_file
 from strongroom.node.membership.ceremony_judging import (
     judge_acceptances,
     judge_confirmations,
     judge_founding,
 )
-from strongroom.node.membership.ceremony_proposal import judge_cards, judge_proposal
+from strongroom.node.membership.ceremony_proposal import judge_proposal
 from strongroom.node.membership.ceremony_refusals import CeremonyRefused, Ground
+from strongroom.node.membership.ceremony_sealing import seal
+from strongroom.node.membership.ceremony_terms import Proposal
 
 Code = dict[str, bytes]
 
@@ -59,29 +60,6 @@ def code(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     return running
 
 
-class Refused:
-    """What a refusal was about."""
-
-    def __init__(self, party: str, ground: Ground) -> None:
-        self.party, self.ground = party, ground
-        self._raised = pytest.raises(CeremonyRefused)
-
-    def __enter__(self) -> None:
-        self._caught = self._raised.__enter__()
-
-    def __exit__(self, *exc: object) -> bool:
-        taken = self._raised.__exit__(*exc)  # type: ignore[arg-type]
-        error = self._caught.value
-        assert (error.party, error.ground) == (self.party, self.ground), str(error)
-        assert str(error).startswith(f"{self.party}: {self.ground}: ")
-        return bool(taken)
-
-
-def silent(one: Organisation) -> set[str]:
-    """Which files of the ceremony it has: what was refused leaves none."""
-    return {path.name for path in one.layout.ceremony.directory.iterdir()}
-
-
 # --- four that are honest -------------------------------------------------------------------------
 
 
@@ -89,10 +67,13 @@ async def test_four_organisations_found_one_service_and_print_one_pin(tmp_path: 
     made = await (await (await (await world(tmp_path)).accept()).make()).confirm()
     pins = set()
     for one in made.organisations:
-        agreed, founding = steps.seal(one.party, made.proposal, made.founding, made.confirmations)
+        agreed, founding = seal(one.party, made.proposal, made.founding, made.confirmations)
         pins.add(pin_of(founding.chain))
         genesis = verify_genesis(one.layout.cluster.genesis.read_bytes())
         assert genesis.constitution == agreed.constitution
+        assert dict(genesis.constitution.affiliations) == {
+            key_named(f"member of {name}").public: name for name in NAMES
+        }
         config = load(one.layout.config)
         assert {peer.name for peer in config.peers} == {"n1", "n2", "n3", "n4"} - {config.name}
         assert {one.name for one in config.door.organisations} == {f"bank{n}" for n in range(1, 5)}
@@ -103,7 +84,7 @@ async def test_four_organisations_found_one_service_and_print_one_pin(tmp_path: 
         for path in kept[1:]:
             path.write_text(path.read_text() + "\n")
         before = [path.read_bytes() for path in kept]
-        steps.seal(one.party, made.proposal, made.founding, made.confirmations)
+        seal(one.party, made.proposal, made.founding, made.confirmations)
         publish_founding(one.layout, agreed, founding.chain)
         assert [path.read_bytes() for path in kept] == before
         with pytest.raises(OperatorFault, match="belongs to a service already"):
@@ -341,10 +322,10 @@ async def test_a_false_acceptance_is_refused_by_all_others_by_name(
 async def test_a_maker_of_ones_own_makes_nobody_elses_chip(tmp_path: Path) -> None:
     """bank4 has a root in the policy, hence could make a chip that bears bank2's number."""
     made = await world(tmp_path)
-    maker = Manufacturer.create()
+    maker = strange_manufacturer()
     maker.make_chip().save(made["bank4"].layout.chip)
     party = made["bank4"].party
-    await steps.make_card(
+    await ceremony_party.make_card(
         party,
         operator="bank4",
         member="bank4",
@@ -503,7 +484,7 @@ async def test_a_different_genesis_for_two_names_the_founder_at_both(
         (third, again.founding, [*theirs, *mine]),
     ):
         with Refused(founder.name, Ground.TWO_WORDS):
-            steps.seal(one.party, made.proposal, founding, seen)
+            seal(one.party, made.proposal, founding, seen)
         assert not one.layout.cluster.genesis.exists()
         assert not (one.layout.sealed / SEALED_STATE).exists()
     with Refused(founder.name, Ground.TWO_WORDS):
@@ -527,7 +508,7 @@ async def test_nobody_begins_before_all_have_confirmed_the_same(tmp_path: Path) 
     one, cheat = made["bank1"], made["bank4"]
     agreed, founding = judge_proposal(made.proposal), FoundingFile.decode(made.founding)
     with Refused("bank4", Ground.MISSING):
-        steps.seal(one.party, made.proposal, made.founding, made.confirmations[:3])
+        seal(one.party, made.proposal, made.founding, made.confirmations[:3])
     with Refused("bank2", Ground.DOUBLED):
         judge_confirmations(agreed, founding, [*made.confirmations, made.confirmations[1]])
     said = Confirmation.decode(made.confirmations[3])
@@ -538,10 +519,10 @@ async def test_nobody_begins_before_all_have_confirmed_the_same(tmp_path: Path) 
     ):
         with Refused("bank4", Ground.OTHER_GENESIS):
             files = [*made.confirmations[:3], cheat.signed(changed)]
-            steps.seal(one.party, made.proposal, made.founding, files)
+            seal(one.party, made.proposal, made.founding, files)
     forged = made["bank3"].signed(said)
     with Refused("bank4", Ground.OPERATOR_SIGNATURE):
-        steps.seal(one.party, made.proposal, made.founding, [*made.confirmations[:3], forged])
+        seal(one.party, made.proposal, made.founding, [*made.confirmations[:3], forged])
     assert not one.layout.cluster.genesis.exists()
 
 
@@ -550,7 +531,7 @@ async def test_another_services_genesis_is_never_written_over(tmp_path: Path) ->
     one = made["bank1"]
     one.layout.cluster.genesis.write_bytes(b"precious")
     with pytest.raises(OperatorFault, match="another service's genesis"):
-        steps.seal(one.party, made.proposal, made.founding, made.confirmations)
+        seal(one.party, made.proposal, made.founding, made.confirmations)
     assert one.layout.cluster.genesis.read_bytes() == b"precious"
 
 

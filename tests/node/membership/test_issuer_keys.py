@@ -20,7 +20,6 @@ from strongroom.node.membership import issuer_keys
 from strongroom.node.membership.issuer_keys import (
     AGAIN_SECONDS,
     FETCH_BYTES_MAX,
-    LOOK_SECONDS,
     IssuerWatch,
     NotFetched,
     fetch_keys,
@@ -35,7 +34,7 @@ HOUR_MS = 3_600_000
 def test_of_a_set_keys_for_signatures_are_taken() -> None:
     keys = [make_key(algorithm, algorithm) for algorithm in ALGORITHMS]
     said = [key.as_dict(private=False) for key in keys]
-    plain = [{**one, "kid": f"plain {one['kid']}"} for one in said]
+    plain = [{**one, "kid": f"plain-{one['kid']}"} for one in said]
     for one in plain:
         del one["alg"]
     others: list[Any] = [
@@ -48,12 +47,13 @@ def test_of_a_set_keys_for_signatures_are_taken() -> None:
         make_key("ES512", "p521").as_dict(private=False),
         "key",
         {**said[1], "kid": "RS256"},
+        *({**said[2], "kid": kid} for kid in ("", "a b", "a\n", "é", "\ud800", "a" * 129)),
     ]
     found = read_key_set(json.dumps({"keys": said + plain + others}).encode(), "https://a")
     by_kid = {pin.kid: pin.algorithm for pin in found}
     usual = {"RS256": "RS256", "PS256": "RS256", "Ed25519": "EdDSA"}
     assert by_kid == {one: one for one in ALGORITHMS} | {
-        f"plain {one}": usual.get(one, one) for one in ALGORITHMS
+        f"plain-{one}": usual.get(one, one) for one in ALGORITHMS
     }
     assert {pin.jwk for pin in found} == set(map(canonical, keys))
 
@@ -285,6 +285,6 @@ async def test_T57_an_issuer_that_does_not_answer_keeps_back_no_other(
     await watch.look(0.0)
     watch._node_key = watched.world.nodes[0].key
     await watch.look(1.0)
-    await watch.look(LOOK_SECONDS)
-    await watch.look(1.0 + LOOK_SECONDS)
+    await watch.look(source.every)
+    await watch.look(1.0 + source.every)
     assert len(asked) == 2, "at once when it is wanted, then in its turn"

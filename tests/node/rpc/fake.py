@@ -144,8 +144,8 @@ class FakeBackend:
         if not future.cancelled():
             future.set_result(places)
 
-    def transaction(self, id: TransactionId) -> Document:
-        return {"id": id, "status": "unknown"}
+    def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
+        return lambda: {"id": id, "status": "unknown"}
 
     def receipt(self, id: TransactionId) -> Document:
         if self.height < self.receipt_from:

@@ -10,12 +10,13 @@ import pytest
 from tests.node.rpc.fake import opened
 
 from strongroom.node.faults import Overloaded, TooLarge
-from strongroom.node.rpc import reading, room
+from strongroom.node.rpc import reading, room, weights
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.forms import JSON, MSGPACK, Encoded
 from strongroom.node.rpc.limits import RpcLimits
-from strongroom.node.rpc.reading import Allowances, Lane, Library
+from strongroom.node.rpc.reading import Lane, Library
 from strongroom.node.rpc.room import Room
+from strongroom.node.rpc.weights import Allowances
 
 ROWS = [{"index": index, "id": "ab" * 32, "action": None} for index in range(50)]
 
@@ -96,7 +97,7 @@ async def test_transactions_of_a_block_are_given_in_pages() -> None:
 def test_T70_an_address_that_has_read_much_is_told_when_to_come_back() -> None:
     allowances = Allowances()
     allowances.check("a", 0.0)
-    allowances.charge("a", reading.BURST + 2 * reading.RATE, 0.0)
+    allowances.charge("a", weights.BURST + 2 * weights.RATE, 0.0)
     with pytest.raises(Overloaded) as refused:
         allowances.check("a", 0.0)
     assert refused.value.data["retry_after_ms"] == 2001
@@ -106,9 +107,9 @@ def test_T70_an_address_that_has_read_much_is_told_when_to_come_back() -> None:
 
 def test_addresses_are_bounded() -> None:
     allowances = Allowances()
-    for number in range(reading.ADDRESSES_MAX + 10):
+    for number in range(weights.ADDRESSES_MAX + 10):
         allowances.charge(str(number), 1, float(number))
-    assert len(allowances._levels) == reading.ADDRESSES_MAX
+    assert len(allowances._levels) == weights.ADDRESSES_MAX
 
 
 async def test_T70_blocks_are_described_beside_the_event_loop_one_slice_at_a_time() -> None:

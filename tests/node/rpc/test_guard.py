@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientResponseError
+from aiohttp.web import HTTPForbidden
 from tests.node.rpc.fake import Door, opened
+
+from strongroom.node.rpc.guard import check_origin
+from strongroom.node.rpc.http import serve
+from strongroom.node.rpc.monitoring import make_health_app
 
 BODY = '{"jsonrpc":"2.0","id":1,"method":"node_status"}'
 JSON = {"Content-Type": "application/json"}
@@ -89,3 +94,52 @@ async def test_a_refusal_says_what_to_do() -> None:
         headers: Any = {"Host": "rebound.example", **JSON}
         async with door.http.post(f"{door.url}/rpc", data=BODY, headers=headers) as response:
             assert "hosts" in await response.text()
+
+
+async def test_T71_a_probe_may_use_any_name_and_learns_one_word_then() -> None:
+    async with opened(hosts=["n0"]) as door:
+        for host, members in (("n0", 4), ("127.0.0.1", 4), ("rebound.example", None)):
+            for path in ("live", "ready"):
+                url = f"{door.url}/health/{path}"
+                async with door.http.get(url, headers={"Host": host}) as response:
+                    assert response.status == 200
+                    told = await response.json()
+                assert told[path] is True
+                if path == "ready":
+                    assert told.get("members") == members
+        for headers in ({"Origin": "http://evil.example"}, {"Host": "x", "Origin": "null"}):
+            assert await status(door, headers, "/health/ready") == 403
+
+
+async def test_T71_metrics_on_the_health_socket_are_no_foreign_pages() -> None:
+    async with opened(hosts=["n0"]) as door:
+        runner = await serve(make_health_app(door.runner.app), "127.0.0.1", 0, None)
+        try:
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            for host, expected in (("n0:7420", 200), ("127.0.0.1", 200), ("evil.example", 403)):
+                async with door.http.get(f"{url}/metrics", headers={"Host": host}) as response:
+                    assert response.status == expected
+            async with door.http.get(f"{url}/health/live", headers={"Host": "x"}) as response:
+                assert response.status == 200
+        finally:
+            await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "host", "origin", "good"),
+    [
+        ("https", "ledger.example:443", "https://ledger.example", True),
+        ("https", "ledger.example", "https://ledger.example", True),
+        ("https", "ledger.example:8443", "https://ledger.example", False),
+        ("https", "ledger.example:80", "https://ledger.example", False),
+        ("https", "ledger.example", "http://ledger.example", False),
+    ],
+)
+def test_T71_an_origin_names_its_port_only_where_it_is_not_the_usual_one(
+    scheme: str, host: str, origin: str, good: bool
+) -> None:
+    if good:
+        check_origin([origin], scheme, host)
+    else:
+        with pytest.raises(HTTPForbidden):
+            check_origin([origin], scheme, host)

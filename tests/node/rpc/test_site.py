@@ -15,8 +15,9 @@ from tests.hang import HANG_SECONDS
 from tests.node.rpc.fake import FakeBackend
 
 from strongroom.node import tls
-from strongroom.node.rpc.http import make_app, make_health_app, serve
+from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.monitoring import make_health_app
 
 LIMITS = RpcLimits(connections_max=3, websockets_max=2, give_way_seconds=60.0)
 Ask = Callable[[str], Awaitable[int]]

@@ -114,6 +114,17 @@ def test_who_loses_the_issuer_is_out_though_it_is_marked_still() -> None:
     assert chain.presented("alice", chain.token()) == "not admitted"
 
 
+def test_an_issuer_that_is_removed_and_chosen_again_admits_nobody_until_members_say_so() -> None:
+    """What was removed does not come back by the side door."""
+    chain = ClosedChain()
+    assert not chain.vote("remove_issuer", issuer=chain.provider.url)
+    assert chain.vote("admit_issuer", issuer=chain.provider.url) == "arguments", "there is none"
+    chain.choose()
+    assert chain.presented("alice", chain.token()) == "not admitted"
+    assert not chain.vote("admit_issuer", issuer=chain.provider.url)
+    assert chain.presented("alice", chain.token()) == "executed"
+
+
 def test_what_a_person_adds_is_charged_to_person_and_issuer_and_not_to_the_key() -> None:
     chain = ClosedChain()
     chain.presented("alice", chain.token())

@@ -1,6 +1,8 @@
 """Tokens and region rules together: a person presents, calls, moves, lapses; any node answers the
 same (T58)."""
 
+from typing import Any
+
 import pytest
 from tests.enclave.chain import Chain
 from tests.enclave.programs.people.world import PeopleChain
@@ -31,6 +33,25 @@ def answered(chain: PeopleChain, who: str, executor: Executor | None = None) -> 
     assert isinstance(answer, bytes)
     opened = key.open(answer)
     return "ok" if opened.ok else opened.code
+
+
+def test_T58_in_a_quiet_ledger_a_token_ends_for_queries_too(chain: PeopleChain) -> None:
+    """No block is made, so block time stands; the host's clock does not."""
+    assert chain.present("alice", chain.token("alice")).ok
+    now = int(chain.tip.time_ms)
+
+    def asked(clock_ms: int, name: str = "payments.balance") -> Any:
+        key, envelope = chain.query_envelope("alice", name)
+        answer = chain.executor.query(envelope, clock_ms=clock_ms)
+        assert isinstance(answer, bytes)
+        opened = key.open(answer)
+        return opened.value if opened.ok else opened.code
+
+    assert asked(now + HOUR * 1000 - 1_000) == 0
+    assert asked(now + HOUR * 1000) == "region"
+    assert asked(now + HOUR * 1000, "people.standing")["region"] is None
+    assert asked(0) == 0, "a clock that is behind lets in nobody who was not"
+    assert both(chain, "alice") == ("ok", "ok"), "transactions are judged by block time alone"
 
 
 def follower(chain: Chain, index: int = 1) -> Executor:

@@ -50,6 +50,12 @@ def story(chain: RoomsChain, **changes: Any) -> bytes:
     return chain.agree(contract(room))
 
 
+def room_of(chain: RoomsChain) -> bytes:
+    """The one that there is."""
+    (shown,) = chain.see(ANALYST, "list")
+    return bytes(shown["room"])
+
+
 def test_T58_a_rooms_parties_act_and_read_from_where_its_terms_say(people: People) -> None:
     chain = Governed(founded())
     choose_issuer(chain)
@@ -69,8 +75,12 @@ def test_T58_a_rooms_parties_act_and_read_from_where_its_terms_say(people: Peopl
     for query in ("room", "events", "contracts", "jobs"):
         assert chain.refusal(ANALYST, f"rooms.{query}", room=room) == "region", query
         assert chain.refusal("stranger", f"rooms.{query}", room=room) == "no-room"
+    (shown,) = chain.see(ANALYST, "list")
+    assert (shown["room"], shown["state"]) == (room, "elsewhere")
+    assert not any(shown[name] for name in ("name", "purpose", "creator", "contracts", "jobs"))
     people.put(ANALYST, SV)
     assert chain.see(ANALYST, "room", room=room)["state"] == "open"
+    assert chain.see(ANALYST, "list")[0]["purpose"] == ruled.purpose
 
 
 def test_T58_a_rooms_contract_runs_and_opens_from_there_alone(people: People) -> None:
@@ -91,6 +101,12 @@ def test_T58_a_rooms_contract_runs_and_opens_from_there_alone(people: People) ->
     assert chain.no(REGULATOR, "open", job=job, output="case") == "region"
     people.put(REGULATOR, SV)
     assert chain.ok(REGULATOR, "open", job=job, output="case")["key"]
+    chain.ok(ANALYST, "keep", job=job, output="case", name="kept")
+    asset = f"id:{room_of(chain).hex()}/kept"
+    assert chain.see(BANKS[0], "data_set", data=asset)["name"] == "kept"
+    people.put(BANKS[0], NO)
+    assert chain.refusal(BANKS[0], "rooms.data_set", data=asset) == "region"
+    assert chain.see(BANKS[0], "data_set", data="/transfers")["state"] == "active", "his own"
 
 
 def test_T58_when_workers_wait_outside_of_its_regions_only_no_job_runs(people: People) -> None:

@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -114,6 +115,28 @@ def made() -> bytes:
     return json.dumps(report.to_json()).encode()
 
 
+@cache
+def late() -> bytes:
+    """The same ledger, which went on: n10 was admitted in the south, n9 removed, and a third epoch
+    began."""
+    later = copy(world())
+    later.blocks, later.outcomes = list(world().blocks), list(world().outcomes)
+    later.entries, later.nodes = list(world().entries), dict(world().nodes)
+    later.govern("allow_region", region="south")
+    joiner = later.prepare("n10", operator="operator10", region="south")
+    allowed(later, "operator10", joiner.chip.chip_id)
+    joiner.core.learner.extend(later.entries)
+    attested(later, joiner)
+    later.govern("remove_node", node="n9")
+    later.nodes.pop("n9")
+    later.turn_epoch()
+    for _ in range(3):
+        later.commit()
+    genesis = later.cluster.verified
+    report = make_report(genesis, records(later), lambda one: residency_of(one, genesis.pin))
+    return json.dumps(report.to_json()).encode()
+
+
 def pin() -> str:
     return world().cluster.verified.pin
 
@@ -122,9 +145,11 @@ def verified(data: bytes, **more: Any) -> Json:
     return verify_residency(ResidencyReport.from_json(data), pin(), **more)
 
 
-def changed(change: Callable[[Json], None], *, saying: bool = False) -> bytes:
+def changed(
+    change: Callable[[Json], None], *, saying: bool = False, data: bytes | None = None
+) -> bytes:
     """The report after a change; `saying`: what it says is made to fit, where that is possible."""
-    document = json.loads(made())
+    document = json.loads(data or made())
     change(document)
     data = json.dumps(document).encode()
     if saying:
@@ -364,6 +389,46 @@ def test_a_service_without_a_block_has_a_report_of_its_founders() -> None:
     assert (document["height"], len(document["epochs"])) == (0, 1)
 
 
+def test_T58_a_node_that_is_admitted_later_opens_the_ledger_secrets_of_before() -> None:
+    """It gets them with its admission (key_release.py): an epoch's state can be opened where it
+    stands, though it was no node of that epoch."""
+    document = verified(late())
+    first, second = document["epochs"][:2]
+    assert {one["node"] for one in first["keys"]} == {f"n{n}" for n in range(4)} | {"n9"}
+    held = [{"region": "south", "country": "FR", "nodes": ["n10"]}]
+    assert (first["later"], second["later"]) == (held, [])
+    assert ("n10", "admitted", "south") in {
+        (one["node"], one["role"], one["region"]) for one in second["keys"]
+    }
+
+    def hidden(document: Json) -> None:
+        document["says"]["epochs"][0]["later"] = []
+
+    assert verdict(changed(hidden, data=late())) == "forged"
+
+
+def test_T58_a_node_that_members_removed_gets_no_keys_of_the_next_epoch() -> None:
+    """It stays among those who may keep ciphertext, and what it had it has."""
+    document = verified(late())
+    removed = [epoch["epoch"] for epoch in document["epochs"] if "n9" not in nodes_of(epoch)]
+    assert removed == [2], "members removed n9 in the second epoch"
+    assert "n9" in next(one for one in document["ciphertext"] if one["region"] == "north")["nodes"]
+
+
+def nodes_of(epoch: Json) -> set[str]:
+    return {one["node"] for one in epoch["keys"]}
+
+
+def test_answers_that_only_equal_one_another_are_not_the_same() -> None:
+    def yes(document: Json) -> None:
+        document["says"]["epochs"][0]["keys"][0]["basis"] = 2.0
+
+    def one(document: Json) -> None:
+        document["says"]["simulated"] = 1
+
+    assert [verdict(changed(change)) for change in (yes, one)] == ["forged", "forged"]
+
+
 def recovered_report(recovery: RecoveryCertificate) -> ResidencyReport:
     """Of a service that members brought back: its newest header is the one that they agreed to."""
     entry = EpochEntry(recovery.opening, recovery, recovery.description, recovery.public_key)
@@ -406,7 +471,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def told(*arguments: str) -> tuple[int, Json]:
-    done = CliRunner().invoke(make_app(), [*arguments, "--json"])
+    done = CliRunner().invoke(make_app(arguments[0]), [*arguments, "--json"])
     return done.exit_code, json.loads(done.stdout)
 
 
@@ -423,7 +488,9 @@ def test_the_commands_make_a_report_and_verify_it_and_miss_what_was_left_out(
     code, document = told("verify", "residency", str(file), "--service", pin(), "--ledger", ledger)
     assert (code, document["verdict"], document["complete"]) == (0, "valid", True)
     assert told("verify", "residency", str(file))[0] == 4
-    shown = CliRunner().invoke(make_app(), ["verify", "residency", str(file), "--service", pin()])
+    shown = CliRunner().invoke(
+        make_app("verify"), ["verify", "residency", str(file), "--service", pin()]
+    )
     assert shown.exit_code == 0
     assert "operator9" in shown.stdout
 

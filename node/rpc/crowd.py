@@ -1,0 +1,141 @@
+"""Listeners that have heard all there is: each height is put into one frame for all of them, and
+written to each without waiting.
+
+Owns who stands in the crowd of a topic and form, and the one task that tells them. Whoever does not
+take an event at once leaves with its position, and catches up by itself (subscriptions.py), so a
+slow reader holds up nobody and holds no memory.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from strongroom.node.faults import RpcFault
+from strongroom.node.rpc import frames
+from strongroom.node.rpc.failures import log_failure
+from strongroom.node.rpc.feed import Feed, Items
+from strongroom.node.rpc.forms import Form
+
+TURN = 32
+"""Listeners that are told between two turns of the event loop: about half a millisecond."""
+FRAME_BYTES_MAX = frames.PIECE_BYTES
+"""An event that is longer is for each to catch up with, piece by piece."""
+Put = Callable[[bytes], bool]
+"""Writes a frame now; False: the reader is slow, nothing was written."""
+
+
+@dataclass(slots=True, eq=False)
+class Listener:
+    """One subscription that waits for what comes."""
+
+    id: int
+    put: Put
+    next: int
+    """The height that it is to be told next."""
+    left: "asyncio.Future[int]"
+    """Done with that height when it has left."""
+
+
+def notification(form: Form, id: int, topic: str, items: Items) -> bytes:
+    """One `ledger_event`."""
+    encode, put = form.encode, form.map
+    params = put((("subscription", encode(id)), ("topic", encode(topic)), *items))
+    return put((("jsonrpc", encode("2.0")), ("method", encode("ledger_event")), ("params", params)))
+
+
+@dataclass(slots=True)
+class Crowd:
+    """The listeners of one topic in one form."""
+
+    feed: Feed
+    topic: str
+    form: Form
+    listeners: dict[Listener, None] = field(default_factory=dict)
+    _task: "asyncio.Task[None] | None" = None
+
+    async def listen(self, id: int, put: Put, height: int) -> int:
+        """Be told of `height` and what follows; the height that this listener is to be told next
+        when it is told no more."""
+        left: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        listener = Listener(id, put, height, left)
+        self.listeners[listener] = None
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._tell())
+        try:
+            return await left
+        finally:
+            self.listeners.pop(listener, None)
+
+    def end(self) -> None:
+        """Tell nobody any more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _tell(self) -> None:
+        feed = self.feed
+        try:
+            while self.listeners:
+                height = min(listener.next for listener in self.listeners)
+                if await feed.above(min(height - 1, feed.newest)) >= height:
+                    items = await feed.event(self.topic, self.form, height)
+                    await self._tell_all(height, items)
+                    await asyncio.sleep(0)
+        except Exception as fault:
+            if not isinstance(fault, RpcFault):
+                log_failure("ledger_subscribe", fault)
+            # each of them meets it by itself, and says so to its reader
+        finally:
+            for listener in tuple(self.listeners):
+                self._leave(listener)
+
+    async def _tell_all(self, height: int, items: Items) -> None:
+        """Tell those who are to be told of this height."""
+        made: dict[int, bytes] = {}
+        if sum(len(value) for _, value in items) > FRAME_BYTES_MAX:
+            for listener in tuple(self.listeners):
+                if listener.next == height:
+                    self._leave(listener)
+            return
+        told = 0
+        for listener in tuple(self.listeners):
+            if listener not in self.listeners or listener.next != height:
+                continue
+            if items and not listener.put(self._frame(made, listener.id, items)):
+                self._leave(listener)
+                continue
+            listener.next += 1
+            told += 1
+            if told % TURN == 0:
+                await asyncio.sleep(0)
+
+    def _frame(self, made: dict[int, bytes], id: int, items: Items) -> bytes:
+        frame = made.get(id)
+        if frame is None:
+            told = notification(self.form, id, self.topic, items)
+            frame = made[id] = frames.frame(self.form.text, told)
+        return frame
+
+    def _leave(self, listener: Listener) -> None:
+        self.listeners.pop(listener, None)
+        if not listener.left.done():
+            listener.left.set_result(listener.next)
+
+
+@dataclass(slots=True)
+class Crowds:
+    """All of them, at one front door."""
+
+    feed: Feed
+    _crowds: dict[tuple[str, str], Crowd] = field(default_factory=dict)
+
+    def of(self, topic: str, form: Form) -> Crowd:
+        """The one of a topic and form."""
+        crowd = self._crowds.get((topic, form.name))
+        if crowd is None:
+            crowd = self._crowds[topic, form.name] = Crowd(self.feed, topic, form)
+        return crowd
+
+    def end(self) -> None:
+        """Tell nobody any more."""
+        for crowd in self._crowds.values():
+            crowd.end()
