@@ -73,7 +73,7 @@ class LedgerReader:
             "ledger_block": self._block,
             "ledger_blocks": self._blocks,
             "ledger_transactions": lambda *given: self._desk.rows_reading(*given)(),
-            "ledger_transaction": self._desk.transaction,
+            "ledger_transaction": lambda id: self._desk.transaction_reading(id)(),
             "ledger_receipt": self._desk.receipt,
             "ledger_header": self._desk.header,
             "ledger_consistency": self._desk.consistency,
