@@ -30,9 +30,11 @@ project may rely on them, and a change keeps an alias and a line in [CHANGELOG.m
 
 Every command has `--help` with an example and `--json`: one document, or one a line, with stable
 keys and nothing else on standard output. Exit codes: 0 ok, 1 the answer is no, 2 usage or
-configuration, 3 unreachable, 4 cannot check. `--dir DIR` or `STRONGROOM_DIR` names a cluster's
-folder (default `./strongroom-data`). `DIR/service.json` holds the pin, the chain, the endpoints and
-the path of a bundle of the nodes' certificates.
+configuration, 3 unreachable, 4 cannot check. `--dir DIR`, before the command or behind it, or
+`STRONGROOM_DIR` names a cluster's folder (default `./strongroom-data`). Commands of `explorer` take
+`--field NAME` (that field of the JSON alone, like `anchor.height`), and where everything they show
+is public `--from-ledger DIR`: the same JSON from a ledger's files. `DIR/service.json` holds the
+pin, the chain, the endpoints and the path of a bundle of the nodes' certificates.
 
 Identities are names in `DIR/keys/` or `id:<hex SHA-256 of the public key>`. Arguments are
 `key=value`, read by the program's schema.

@@ -22,20 +22,19 @@ from strongroom.node.api.documents import (
     transaction_documents,
     transaction_rows,
 )
+from strongroom.node.api.ledger_sources import LedgerSources, Records
 from strongroom.node.api.public_state import validator_names
-from strongroom.node.api.sources import Sources
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.ledger.store import BlockStore
 from strongroom.node.rpc.backend import Blob, Document
 
 
 class LedgerDesk:
     """One node's ledger, as anybody may read it."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: LedgerSources) -> None:
         self._sources, self._store = sources, sources.store
 
     def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
@@ -213,7 +212,7 @@ class LedgerDesk:
         return height
 
 
-def place_of(store: BlockStore, id: TransactionId) -> Place | None:
+def place_of(store: Records, id: TransactionId) -> Place | None:
     """Where an id took effect, else its first refusal; from the index and the store."""
     found = store.find_transaction(id)
     if found is None:
@@ -222,7 +221,7 @@ def place_of(store: BlockStore, id: TransactionId) -> Place | None:
     return Place(id, Height(found.height), found.position, found.code, result or b"")
 
 
-def outcome_of(store: BlockStore, height: int) -> Outcome:
+def outcome_of(store: Records, height: int) -> Outcome:
     """What a final block did.
 
     Raises:

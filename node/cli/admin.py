@@ -23,6 +23,7 @@ from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
 
 if TYPE_CHECKING:
+    from strongroom.enclave.governance.document import Document
     from strongroom.enclave.governance.grant_document import GrantEntry
 
 WAIT_SECONDS = 3600.0
@@ -262,17 +263,17 @@ def list_(
             fail("--wait takes the ID of a grant", ExitCode.USAGE)
         _show_decided(directory, id, as_json)
         return
-    show_access(directory, id, as_json)
+    from strongroom.node.cli.admin_acting import read_state
+
+    show_access(run(read_state(directory)), id, as_json)
 
 
-def show_access(directory: Path, id: str | None, as_json: bool) -> None:
+def show_access(state: "Document", id: str | None, as_json: bool) -> None:
     """`admin list` and `explorer grants`."""
     from strongroom.node.api.access_state import access_document, grant_document
     from strongroom.node.cli import admin_tables
-    from strongroom.node.cli.admin_acting import read_state
     from strongroom.node.client.access import check_shown
 
-    state = run(read_state(directory))
     if id is None:
         for shown in state.access.grants:
             check_shown(shown)

@@ -3,8 +3,7 @@
 from typing import Any
 
 from strongroom.node.cli.explorer_tables import SHORT, time_text
-from strongroom.node.terminal.printing import say
-from strongroom.node.terminal.tables import facts, or_dash, table
+from strongroom.node.terminal.tables import facts, or_dash, paragraph, table
 
 
 def show_access(document: dict[str, Any]) -> None:
@@ -39,16 +38,16 @@ def show_access(document: dict[str, Any]) -> None:
         )
     upgrades = "under a grant alone" if document["upgrades_need_grants"] else "without a grant too"
     needed = document["approvals_needed"]
-    say(f"approvals needed: {needed}, of other operators; other code comes in {upgrades}")
+    paragraph(f"approvals needed: {needed}, of other operators; other code comes in {upgrades}")
     if document["regions"]:
-        say(f"who begins must be in {', '.join(document['regions'])}")
+        paragraph(f"who begins must be in {', '.join(document['regions'])}")
     show_alarms(document["alarms"])
 
 
 def show_alarms(alarms: list[dict[str, Any]]) -> None:
     """A line per alarm that stands."""
     for one in alarms:
-        say(f"ALARM {one['kind']} {one['subject']}: {one['words']}")
+        paragraph(f"ALARM {one['kind']} {one['subject']}: {one['words']}")
 
 
 def show_grant(grant: dict[str, Any]) -> None:

@@ -3,8 +3,9 @@ identity may open.
 
 Owns options and JSON of these commands; how they look as tables is in explorer_tables.py, and what
 governance and epochs show in explorer_public.py, the vault in explorer_vault.py, clean rooms in
-explorer_rooms.py. Documents are those of the JSON-RPC methods; the word of one node, except for
-`verify`, which checks the chain against the pin.
+explorer_rooms.py, users in explorer_users.py. Documents are those of the JSON-RPC methods: the word
+of one node, or what a ledger's files tell (--from-ledger); `verify` checks the chain against the
+pin.
 """
 
 from pathlib import Path
@@ -13,7 +14,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
-from strongroom.node.cli import explorer_public, explorer_rooms, explorer_users, explorer_vault
+from strongroom.node.cli import (
+    explorer_public,
+    explorer_rooms,
+    explorer_users,
+    explorer_vault,
+    explorer_watch,
+)
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
     DirectoryOption,
@@ -21,14 +28,21 @@ from strongroom.node.cli.common import (
     existing_directory,
     read_id,
 )
+from strongroom.node.cli.explorer_source import (
+    LATEST,
+    LedgerOption,
+    newest_height,
+    read_height,
+    source,
+)
 from strongroom.node.client.errors import Unreachable
-from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
+from strongroom.node.terminal.commands import FieldOption, JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
-from strongroom.node.terminal.printing import emit, note, say
+from strongroom.node.terminal.printing import emit, note
 
 if TYPE_CHECKING:
-    from strongroom.node.client.audit.reader import Reader
     from strongroom.node.client.client import Client
+    from strongroom.node.explorer.source import Source
 
 BLOCKS_MAX = 100
 OPENED_MAX = 256
@@ -49,23 +63,28 @@ AsOption = Annotated[
 
 @explorer_app.command()
 @guarded
-def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def status(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """The service and each of its nodes.
 
     Example: strongroom explorer status
     """
     from strongroom.node.cli import explorer_tables
 
-    document = run(_status(existing_directory(directory)))
+    document = run(_status(directory, ledger))
     emit(document, as_json, lambda: explorer_tables.show_status(document))
     if all(node["state"] == UNREACHABLE for node in document["nodes"]):
         fail("no node answers: look at `strongroom cluster status`", ExitCode.UNREACHABLE)
 
 
-async def _status(directory: Path) -> dict[str, Any]:
+async def _status(directory: Path, ledger: Path | None) -> dict[str, Any]:
     from strongroom.node.cluster.cluster import executing_of
 
-    async with _reader(directory) as reader:
+    async with source(directory, ledger) as reader:
         nodes = [
             {"endpoint": endpoint, **(answer or {"node": None, "state": UNREACHABLE})}
             for endpoint, answer in await reader.ask_each("node_status")
@@ -84,7 +103,7 @@ async def _status(directory: Path) -> dict[str, Any]:
     }
 
 
-async def _alarms(reader: "Reader") -> list[dict[str, Any]]:
+async def _alarms(reader: "Source") -> list[dict[str, Any]]:
     """Alarms of privileged access; none while the node that is asked has read no governance."""
     from strongroom.node.faults import NotReady
 
@@ -97,16 +116,54 @@ async def _alarms(reader: "Reader") -> list[dict[str, Any]]:
 
 @explorer_app.command()
 @guarded
+def search(
+    text: Annotated[
+        list[str], typer.Argument(metavar="TEXT", help="Height, id or its beginning, name, …")
+    ],
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """What this names: a block, a transaction (an id's beginning: in the newest blocks), a node, a
+    member, a proposal, a grant, an epoch, a region.
+
+    Example: strongroom explorer search 2b88cd4e
+    """
+    from strongroom.node.cli import explorer_tables
+
+    wanted = " ".join(text)
+    found = run(_search(directory, ledger, wanted))
+    if not found:
+        fail(
+            f"nothing here is called {wanted!r}: a whole id finds any transaction or block, its "
+            "beginning one of the newest 100 blocks",
+            ExitCode.NO,
+        )
+    emit(found, as_json, lambda: explorer_tables.show_found(found))
+
+
+async def _search(directory: Path, ledger: Path | None, text: str) -> list[dict[str, Any]]:
+    from strongroom.node.explorer.search import search as search_source
+
+    async with source(directory, ledger) as reader:
+        return await search_source(reader, text)
+
+
+@explorer_app.command()
+@guarded
 def blocks(
     start: Annotated[
         int | None, typer.Option("--from", min=1, metavar="HEIGHT", help="First height.")
     ] = None,
     end: Annotated[
-        int | None, typer.Option("--to", min=1, metavar="HEIGHT", help="Last height; newest.")
-    ] = None,
+        str, typer.Option("--to", metavar="HEIGHT", help="Last height; latest without it.")
+    ] = LATEST,
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=BLOCKS_MAX, help="How many, without --from.")
     ] = 20,
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -116,16 +173,16 @@ def blocks(
     """
     from strongroom.node.cli import explorer_tables
 
-    found = run(_blocks(existing_directory(directory), start, end, limit))
+    found = run(_blocks(directory, ledger, start, read_height(end), limit))
     emit(found, as_json, lambda: explorer_tables.show_blocks(found))
 
 
 async def _blocks(
-    directory: Path, start: int | None, end: int | None, limit: int
+    directory: Path, ledger: Path | None, start: int | None, end: int | None, limit: int
 ) -> list[dict[str, Any]]:
-    async with _reader(directory) as reader:
+    async with source(directory, ledger) as reader:
         if end is None:
-            newest = int((await reader.ask("node_status"))["height"])
+            newest = await newest_height(reader)
             end = newest if start is None else min(newest, start + BLOCKS_MAX - 1)
         if start is None:
             start = max(1, end - limit + 1)
@@ -140,8 +197,12 @@ async def _blocks(
 @explorer_app.command()
 @guarded
 def block(
-    height: Annotated[str, typer.Argument(metavar="H", help="Height, or digest of the header.")],
+    height: Annotated[
+        str, typer.Argument(metavar="H", help="Height, latest, or digest of the header.")
+    ],
     identity: AsOption = None,
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -151,13 +212,16 @@ def block(
     """
     from strongroom.node.cli import explorer_tables
 
-    document = run(_block(existing_directory(directory), _height_or_hash(height), identity))
+    document = run(_block(directory, ledger, _height_or_hash(height), identity))
     emit(document, as_json, lambda: explorer_tables.show_block(document))
 
 
-async def _block(directory: Path, height: int | str, identity: str | None) -> dict[str, Any]:
-    async with _reader(directory) as reader:
-        document: dict[str, Any] = await reader.ask("ledger_block", height=height)
+async def _block(
+    directory: Path, ledger: Path | None, height: int | str | None, identity: str | None
+) -> dict[str, Any]:
+    async with source(directory, ledger) as reader:
+        asked = await newest_height(reader) if height is None else height
+        document: dict[str, Any] = await reader.ask("ledger_block", height=asked)
     transactions = document["transactions"]
     if identity is None or not transactions:
         return document
@@ -177,8 +241,12 @@ async def _block(directory: Path, height: int | str, identity: str | None) -> di
 @explorer_app.command()
 @guarded
 def tx(
-    id: Annotated[str, typer.Argument(metavar="ID", help="Transaction id, 64 hex digits.")],
+    id: Annotated[
+        str, typer.Argument(metavar="ID", help="Transaction id, 64 hex digits; or HEIGHT/INDEX.")
+    ],
     identity: AsOption = None,
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -188,8 +256,7 @@ def tx(
     """
     from strongroom.node.cli import explorer_tables
 
-    read_id(id)
-    document = run(_transaction(existing_directory(directory), id, identity))
+    document = run(_transaction(directory, ledger, id, identity))
     emit(document, as_json, lambda: explorer_tables.show_transaction(document))
     if document["status"] == "unknown":
         fail(
@@ -207,8 +274,14 @@ def tx(
         )
 
 
-async def _transaction(directory: Path, id: str, identity: str | None) -> dict[str, Any]:
-    async with _reader(directory) as reader:
+async def _transaction(
+    directory: Path, ledger: Path | None, named: str, identity: str | None
+) -> dict[str, Any]:
+    height, slash, index = named.partition("/")
+    if not slash:
+        read_id(named)
+    async with source(directory, ledger) as reader:
+        id = await _id_at(reader, height, index) if slash else named
         document: dict[str, Any] = await reader.ask("ledger_transaction", id=id)
     if identity is not None:
         document["opened"] = None
@@ -218,33 +291,55 @@ async def _transaction(directory: Path, id: str, identity: str | None) -> dict[s
     return document
 
 
+async def _id_at(reader: "Source", height: str, index: str) -> str:
+    """The id of a transaction by its place."""
+    at = read_height(height)
+    if not (index.isascii() and index.isdigit() and len(index) < 10):
+        raise ClientFault(f"{index!r} is no position in a block: write HEIGHT/INDEX, like 7/0")
+    asked = await newest_height(reader) if at is None else at
+    page = await reader.ask("ledger_transactions", height=asked, offset=int(index), limit=1)
+    if not page["transactions"]:
+        raise ClientFault(f"block {asked} has {page['count']} transactions, from 0 on")
+    id: str = page["transactions"][0]["id"]
+    return id
+
+
 @explorer_app.command()
 @guarded
 def verify(
-    height: Annotated[int, typer.Argument(metavar="H", min=1, help="Height.")],
+    height: Annotated[str, typer.Argument(metavar="H", help="Height, or latest.")],
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
     """Check the chain that a node shows, from block H down to genesis, against the pin.
 
+    With --from-ledger the pin is still that of the service in --dir.
+
     Example: strongroom explorer verify 12
     """
+    from strongroom.node.cli import explorer_tables
+
     try:
-        document, code = run(_verify(existing_directory(directory), height)), ExitCode.OK
+        document, code = run(_verify(directory, ledger, read_height(height))), ExitCode.OK
     except ReceiptInvalid as fault:
-        document = {"verdict": fault.verdict, "reason": str(fault), "height": height}
+        document = {"verdict": fault.verdict, "reason": str(fault), "height": read_height(height)}
         code = ExitCode.CANNOT_CHECK if fault.verdict == "cannot check" else ExitCode.NO
-    emit(document, as_json, lambda: say(f"{document['verdict']}: {document['reason']}"))
+    emit(document, as_json, lambda: explorer_tables.show_verdict(document))
     if code:
         raise typer.Exit(int(code))
 
 
-async def _verify(directory: Path, height: int) -> dict[str, Any]:
+async def _verify(directory: Path, ledger: Path | None, asked: int | None) -> dict[str, Any]:
     from strongroom.node.cli.proofs import recovery_documents, recovery_words
     from strongroom.node.client.audit.chain import check_chain
+    from strongroom.node.client.trust.service import load_service
 
-    async with _reader(directory) as reader:
-        checked = await check_chain(reader.ask_all, reader.service.pin, height, lambda _: None)
+    pin = load_service(existing_directory(directory)).pin
+    async with source(directory, ledger) as reader:
+        height = await newest_height(reader) if asked is None else asked
+        checked = await check_chain(reader.ask_all, pin, height, lambda _: None)
     simulated = ", on a SIMULATED platform" if checked.genesis.simulated else ""
     who = "members" if checked.by_members else "validators"
     return {
@@ -269,13 +364,6 @@ async def _verify(directory: Path, height: int) -> dict[str, Any]:
 # --- shared ---------------------------------------------------------------------------------------
 
 
-def _reader(directory: Path) -> "Reader":
-    from strongroom.node.client.audit.reader import Reader
-    from strongroom.node.client.trust.service import load_service
-
-    return Reader(load_service(directory))
-
-
 def _client(directory: Path, identity: str) -> "Client":
     from strongroom.node.client.client import Client
 
@@ -296,15 +384,19 @@ async def _open(client: "Client", id: str) -> dict[str, Any] | None:
     return {name: answer.value[name] for name in names if name in answer.value}
 
 
-def _height_or_hash(text: str) -> int | str:
-    if text.isascii() and text.isdigit() and len(text) < 20:
-        return int(text)
-    if len(text) != 64:
-        raise ClientFault(f"{text!r}: expected a height, or the 64 hex digits of a header's digest")
-    return text
+def _height_or_hash(text: str) -> int | str | None:
+    if len(text) == 64:
+        return text
+    try:
+        return read_height(text)
+    except ClientFault:
+        raise ClientFault(
+            f"{text!r}: expected a height, latest, or the 64 hex digits of a header's digest"
+        ) from None
 
 
 explorer_public.register(explorer_app)
 explorer_vault.register(explorer_app)
 explorer_rooms.register(explorer_app)
 explorer_users.register(explorer_app)
+explorer_watch.register(explorer_app)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, existing_directory
-from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
+from strongroom.node.cli.explorer_source import LedgerOption, ask, source
+from strongroom.node.terminal.commands import FieldOption, JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit
 
 if TYPE_CHECKING:
+    from strongroom.enclave.governance.document import Document
     from strongroom.enclave.governance.rules import Rules
 
 
@@ -27,7 +29,12 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
-def nodes(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def nodes(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """Validators and other registered nodes, with the verdict over each one's evidence, and proven
     offences.
 
@@ -35,48 +42,68 @@ def nodes(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False)
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(ask_node(existing_directory(directory), "service_nodes"))
+    found = run(ask(directory, ledger, "service_nodes"))
     emit(found, as_json, lambda: governance_tables.show_nodes(found))
 
 
 @guarded
-def members(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def members(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """The members who govern, and their roles in programs.
 
     Example: strongroom explorer members
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(ask_node(existing_directory(directory), "service_members"))
+    found = run(ask(directory, ledger, "service_members"))
     emit(found, as_json, lambda: governance_tables.show_members(found))
 
 
 @guarded
-def proposals(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def proposals(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """Members' proposals, newest first.
 
     Example: strongroom explorer proposals
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(ask_node(existing_directory(directory), "governance_proposals"))
+    found = run(ask(directory, ledger, "governance_proposals"))
     emit(found, as_json, lambda: governance_tables.show_proposals(found))
 
 
 @guarded
-def epochs(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def epochs(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """The succession of epochs: checked link by link against the pin.
 
     Example: strongroom explorer epochs
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_epochs(existing_directory(directory)))
+    found = run(_epochs(directory, ledger))
     emit(found, as_json, lambda: governance_tables.show_epochs(found))
 
 
 @guarded
-def regions(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def regions(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """Regions that members know: in which country each lies, whether nodes may stand there, which
     do. No silicon says where it stands: an operator names his region (basis 2, an endorsement).
 
@@ -84,12 +111,17 @@ def regions(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = Fals
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_regions(existing_directory(directory)))
+    found = run(_regions(directory, ledger))
     emit(found, as_json, lambda: governance_tables.show_regions(found))
 
 
 @guarded
-def region_rules(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def region_rules(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """From where people may call, as members voted: which regions each rule stands for now, and
     which issuers speak of them. A person's region is its issuer's word.
 
@@ -97,16 +129,14 @@ def region_rules(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption =
     """
     from strongroom.node.cli import governance_tables
 
-    found = run(_region_rules(existing_directory(directory)))
+    found = run(_region_rules(directory, ledger))
     emit(found, as_json, lambda: governance_tables.show_region_rules(found))
 
 
-async def _region_rules(directory: Path) -> list[dict[str, Any]]:
-    from strongroom.node.client.audit.reader import Reader
+async def _region_rules(directory: Path, ledger: Path | None) -> list[dict[str, Any]]:
     from strongroom.node.client.governing import read_public_state
-    from strongroom.node.client.trust.service import load_service
 
-    async with Reader(load_service(directory)) as reader:
+    async with source(directory, ledger) as reader:
         rules = (await read_public_state(reader)).member_rules()
     return rule_documents(rules)
 
@@ -135,16 +165,28 @@ def rule_documents(rules: "Rules") -> list[dict[str, Any]]:
 
 
 @guarded
-def recovery(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def recovery(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """Who holds shares of the key to the ledger, which generations there are, and what is wrong.
 
     Example: strongroom explorer recovery
     """
     from strongroom.node.cli import recover_tables
-    from strongroom.node.cli.recover import recovery_now
 
-    document = run(recovery_now(existing_directory(directory)))
+    document = run(_recovery(directory, ledger))
     emit(document, as_json, lambda: recover_tables.show_recovery(document))
+
+
+async def _recovery(directory: Path, ledger: Path | None) -> dict[str, Any]:
+    from strongroom.node.client.governing import read_public_state
+    from strongroom.node.client.recovering import recovery_document
+
+    async with source(directory, ledger) as reader:
+        return recovery_document(await read_public_state(reader))
 
 
 @guarded
@@ -152,6 +194,8 @@ def grants(
     id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="One grant whole; all without.")
     ] = None,
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -161,15 +205,20 @@ def grants(
     """
     from strongroom.node.cli.admin import show_access
 
-    show_access(existing_directory(directory), id, as_json)
+    show_access(run(_public_state(directory, ledger)), id, as_json)
 
 
-async def _regions(directory: Path) -> list[dict[str, Any]]:
+async def _public_state(directory: Path, ledger: Path | None) -> "Document":
+    from strongroom.node.client.governing import read_public_state
+
+    async with source(directory, ledger) as reader:
+        return await read_public_state(reader)
+
+
+async def _regions(directory: Path, ledger: Path | None) -> list[dict[str, Any]]:
     from strongroom.enclave.attestation.room_evidence import ENDORSED
-    from strongroom.node.client.audit.reader import Reader
-    from strongroom.node.client.trust.service import load_service
 
-    async with Reader(load_service(directory)) as reader:
+    async with source(directory, ledger) as reader:
         policy = await reader.ask("service_policy")
         nodes = await reader.ask("service_nodes")
     countries = {one["region"]: one["country"] for one in policy["countries"]}
@@ -186,13 +235,11 @@ async def _regions(directory: Path) -> list[dict[str, Any]]:
     ]
 
 
-async def _epochs(directory: Path) -> list[dict[str, Any]]:
+async def _epochs(directory: Path, ledger: Path | None) -> list[dict[str, Any]]:
     from strongroom.consensus.types import Epoch
     from strongroom.node.client.audit.chain import check_epochs
-    from strongroom.node.client.audit.reader import Reader
-    from strongroom.node.client.trust.service import load_service
 
-    async with Reader(load_service(directory)) as reader:
+    async with source(directory, ledger) as reader:
         _, known = await check_epochs(reader.ask_all, reader.service.pin)
         told = {one["epoch"]: one for one in await reader.ask("service_epochs", **{"from": 0})}
     shown = []
@@ -213,12 +260,3 @@ async def _epochs(directory: Path) -> list[dict[str, Any]]:
             }
         )
     return shown
-
-
-async def ask_node(directory: Path, method: str) -> Any:
-    """What one node answers."""
-    from strongroom.node.client.audit.reader import Reader
-    from strongroom.node.client.trust.service import load_service
-
-    async with Reader(load_service(directory)) as reader:
-        return await reader.ask(method)

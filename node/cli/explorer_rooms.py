@@ -1,5 +1,5 @@
-"""`strongroom explorer rooms | room | job`: clean rooms, as a party or an auditor of theirs may see
-them.
+"""`strongroom explorer rooms | room | contracts | job`: clean rooms, as a party or an
+auditor of theirs may see them.
 
 Owns what is put together on one page: a room with its newest contracts, jobs and events, a job with
 all that happened to it. Answers are sealed queries; who may read a room, the program says. What
@@ -18,10 +18,10 @@ from strongroom.node.cli.common import (
     TimeoutOption,
     read_id,
 )
-from strongroom.node.cli.program_calls import AsOption, Caller, ask_together, asking
+from strongroom.node.cli.program_calls import AsOption, Caller, ask, ask_together, asking
 from strongroom.node.cli.rooms_jobs import JobArgument
-from strongroom.node.cli.rooms_parties import PAGE, RoomArgument, every_room
-from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.cli.rooms_parties import PAGE, AfterOption, RoomArgument, every_room
+from strongroom.node.terminal.commands import FieldOption, JsonOption, guarded
 from strongroom.node.terminal.printing import emit, note, say
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ NewestOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Mount these commands."""
-    for command in (rooms, room, job):
+    for command in (rooms, room, contracts, job):
         app.command()(command)
 
 
@@ -44,6 +44,7 @@ def register(app: typer.Typer) -> None:
 def rooms(
     identity: AsOption,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -64,6 +65,7 @@ def room(
     identity: AsOption,
     newest: NewestOption = NEWEST,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -79,10 +81,33 @@ def room(
 
 
 @guarded
+def contracts(
+    room: RoomArgument,
+    identity: AsOption,
+    after: AfterOption = 0,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
+    """A clean room's contracts, in the order in which they were proposed.
+
+    Example: strongroom explorer contracts ROOM --as regulator
+    """
+    from strongroom.node.cli.rooms_tables import show_contracts
+
+    caller = Caller(identity, directory, timeout, as_json)
+    arguments = {"room": read_id(room), "after": after, "limit": PAGE}
+    found = ask(caller, "rooms.contracts", arguments)
+    emit(found, as_json, lambda: show_contracts(found))
+
+
+@guarded
 def job(
     job: JobArgument,
     identity: AsOption,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:

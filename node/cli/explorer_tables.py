@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from strongroom.node.terminal.tables import facts, or_dash, table
+from strongroom.node.terminal.tables import columns, facts, or_dash, paragraph, table
 
 SHORT = 12
 """Digits of a digest that a table shows."""
+WHOLE_TIMES = 100
+"""Columns from which on a list of blocks has the date in each row."""
 
 
 def show_status(document: dict[str, Any]) -> None:
@@ -36,18 +38,24 @@ def show_status(document: dict[str, Any]) -> None:
         ]
     )
     names = ("node", "state", "height", "executed", "view", "leader", "peers", "endpoint")
-    table(names, [[or_dash(node.get(name)) for name in names] for node in document["nodes"]])
+    table(
+        names,
+        [[or_dash(node.get(name)) for name in names] for node in document["nodes"]],
+        drop=("peers", "view", "executed", "leader"),
+    )
 
 
 def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
-    """A row per block."""
+    """A row per block; where the terminal is narrow and they are of one day, that day above."""
+    days = {time_text(block["time_ms"])[:10] for block in blocks}
+    short = len(days) == 1 and columns() < WHOLE_TIMES
     rows = [
         [
             str(block["height"]),
-            time_text(block["time_ms"]),
+            time_text(block["time_ms"])[11 if short else 0 :],
             block["proposer"],
             str(block["view"]),
-            str(len(block["transactions"])),
+            str(block["count"]),
             str(block["bytes"]),
             str(block["anchor"]["height"]),
             _signers(block["certificate"]),
@@ -56,7 +64,10 @@ def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:
         for block in blocks
     ]
     table(
-        ("height", "time", "proposer", "view", "txs", "bytes", "anchors", "signed by", "hash"), rows
+        ("height", "time", "by", "view", "txs", "bytes", "anchors", "signed", "hash"),
+        rows,
+        title=f"{days.pop()} UTC" if short else "",
+        drop=("anchors", "bytes", "view"),
     )
 
 
@@ -77,7 +88,9 @@ def show_block(block: dict[str, Any]) -> None:
     )
     names = ("lane", "sequence", "count", "size", "digest")
     table(
-        names, [[str(batch[name]) for name in names] for batch in block["batches"]], title="batches"
+        names,
+        [[str(batch[name]) for name in names] for batch in block["batches"]],
+        title="batches",
     )
     rows = [
         [
@@ -91,6 +104,19 @@ def show_block(block: dict[str, Any]) -> None:
         for one in block["transactions"]
     ]
     table(("index", "id", "kind", "bytes", "status", "opened"), rows, title="transactions")
+
+
+def show_found(found: Sequence[dict[str, Any]]) -> None:
+    """What a search found: two lines each."""
+    for one in found:
+        paragraph(f"{one['kind']} {one['id']}")
+        paragraph(f"  {one['words']}")
+        paragraph(f"  {one['command']}")
+
+
+def show_verdict(document: dict[str, Any]) -> None:
+    """A verdict and why."""
+    paragraph(f"{document['verdict']}: {document['reason']}")
 
 
 def show_transaction(document: dict[str, Any]) -> None:
@@ -124,7 +150,7 @@ def _signers(certificate: dict[str, Any] | None) -> str:
     if "recovered_at" in certificate:
         names = ", ".join(certificate["members"])
         return f"recovered at {certificate['recovered_at']} by {names}"
-    return ", ".join(certificate["signers"])
+    return " ".join(certificate["signers"])
 
 
 def _opened(opened: dict[str, Any] | None) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, existing_directory
-from strongroom.node.cli.explorer_public import ask_node
-from strongroom.node.terminal.commands import JsonOption, guarded, run
-from strongroom.node.terminal.printing import emit, say
-from strongroom.node.terminal.tables import facts, table
+from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
+from strongroom.node.cli.explorer_source import LedgerOption, ask
+from strongroom.node.terminal.commands import FieldOption, JsonOption, guarded, run
+from strongroom.node.terminal.printing import emit
+from strongroom.node.terminal.tables import facts, paragraph, table
 
 
 def register(app: typer.Typer) -> None:
@@ -21,13 +21,18 @@ def register(app: typer.Typer) -> None:
 
 
 @guarded
-def users(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
+def users(
+    ledger: LedgerOption = None,
+    field: FieldOption = None,
+    directory: DirectoryOption = DEFAULT_DIR,
+    as_json: JsonOption = False,
+) -> None:
     """Who may open sessions: members, roles, users by vote, issuers whose tokens admit; and the
     limits of each. Users whom a member brought are sealed, their number too.
 
     Example: strongroom explorer users
     """
-    found = run(ask_node(existing_directory(directory), "service_users"))
+    found = run(ask(directory, ledger, "service_users"))
     emit(found, as_json, lambda: show(found))
 
 
@@ -46,4 +51,4 @@ def show(found: dict[str, Any]) -> None:
         rows = [[one["program"], one["role"], f"id:{one['identity']}"] for one in found["roles"]]
         table(("program", "role", "identity"), rows)
     table(("limit", "value"), [[name, str(value)] for name, value in found["limits"].items()])
-    say("what one identity has used of them: strongroom users standing --as NAME")
+    paragraph("what one identity has used of them: strongroom users standing --as NAME")

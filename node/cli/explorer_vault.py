@@ -17,7 +17,7 @@ from strongroom.node.cli.common import (
     TimeoutOption,
 )
 from strongroom.node.cli.program_calls import AsOption, Caller, ask_together, asking
-from strongroom.node.terminal.commands import JsonOption, guarded
+from strongroom.node.terminal.commands import FieldOption, JsonOption, guarded
 from strongroom.node.terminal.printing import emit
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def keys(
     identity: AsOption,
     owner: OwnerArgument = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,6 +60,7 @@ def leases(
     identity: AsOption,
     owner: OwnerArgument = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,6 +78,7 @@ def custodians(
     identity: AsOption,
     owner: OwnerArgument = None,
     timeout: TimeoutOption = TIMEOUT_SECONDS,
+    field: FieldOption = None,
     directory: DirectoryOption = DEFAULT_DIR,
     as_json: JsonOption = False,
 ) -> None:

@@ -23,7 +23,11 @@ def show_epochs(epochs: Sequence[dict[str, Any]]) -> None:
         ]
         for one in epochs
     ]
-    table(("epoch", "began by", "after block", "time", "validators", "quorum", "key digest"), rows)
+    table(
+        ("epoch", "began by", "after block", "time", "validators", "quorum", "key digest"),
+        rows,
+        drop=("key digest",),
+    )
 
 
 def show_members(members: Sequence[dict[str, Any]]) -> None:
@@ -56,7 +60,11 @@ def show_nodes(nodes: Sequence[dict[str, Any]]) -> None:
         "view",
         "endpoint",
     )
-    table(names, [[_seen(node, name) for name in names] for node in nodes])
+    table(
+        names,
+        [[_seen(node, name) for name in names] for node in nodes],
+        drop=("endpoint", "boot", "index", "executes", "view", "offence", "operator"),
+    )
 
 
 def show_regions(regions: Sequence[dict[str, Any]]) -> None:
@@ -107,7 +115,7 @@ def show_proposals(proposals: Sequence[dict[str, Any]]) -> None:
         for one in proposals
     ]
     names = ("id", "status", "ballots", "yes missing", "expires", "proposer", "change", "arguments")
-    table(names, rows)
+    table(names, rows, drop=("expires", "proposer"))
 
 
 def show_proposal(proposal: dict[str, Any]) -> None:

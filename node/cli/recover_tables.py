@@ -3,8 +3,8 @@
 from typing import Any
 
 from strongroom.node.cli.explorer_tables import SHORT, time_text
-from strongroom.node.terminal.printing import say, warn
-from strongroom.node.terminal.tables import facts, or_dash, table
+from strongroom.node.terminal.printing import warn
+from strongroom.node.terminal.tables import facts, or_dash, paragraph, table
 
 
 def show_recovery(document: dict[str, Any]) -> None:
@@ -25,7 +25,7 @@ def show_recovery(document: dict[str, Any]) -> None:
         )
     for alarm in document["alarms"]:
         warn(f"{alarm['word']}: {alarm['means']}")
-    say(document["now"])
+    paragraph(document["now"])
 
 
 def _key(member: dict[str, Any]) -> str:

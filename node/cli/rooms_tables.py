@@ -11,7 +11,7 @@ from strongroom.enclave.formats.clean_rooms.terms import RoomTerms
 from strongroom.enclave.programs.framework import digest_text
 from strongroom.node.cli.explorer_tables import time_text
 from strongroom.node.terminal.printing import note, say
-from strongroom.node.terminal.tables import facts, table
+from strongroom.node.terminal.tables import facts, paragraph, table
 
 
 def show_rooms(rooms: Sequence[dict[str, Any]]) -> None:
@@ -214,7 +214,7 @@ def show_events(document: dict[str, Any]) -> None:
         for one in document["events"]
     ]
     table(("number", "height", "time", "what", "who", "about", "detail"), rows)
-    say(f"{document['total']} events in all, chained to {document['head'].hex()}")
+    paragraph(f"{document['total']} events in all, chained to {document['head'].hex()}")
 
 
 def _fields_of(part: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import secrets
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import ClientFault, NotCanonical, ReceiptInvalid
@@ -202,7 +202,13 @@ def _passes(fault: RpcFault) -> bool:
     return isinstance(fault, (NotReady, Overloaded))
 
 
-async def read_public_state(reader: Reader) -> PublicState:
+class Asks(Protocol):
+    """Whoever answers public methods: nodes, or a ledger's files."""
+
+    async def ask(self, method: str, **params: Any) -> Any: ...
+
+
+async def read_public_state(reader: Asks) -> PublicState:
     """Governance as one node tells it.
 
     Raises:

@@ -215,8 +215,8 @@ def open_cluster(directory: Path) -> Cluster:
     if not layout.service.is_file() or not nodes:
         raise NoCluster(
             f"no cluster in {directory}: start one with "
-            f"`strongroom cluster up{dir_option(directory)}`, or name its folder with --dir "
-            "or STRONGROOM_DIR"
+            f"`strongroom cluster up{dir_option(directory)}`, or name its folder with "
+            "--dir or STRONGROOM_DIR"
         )
     cluster = Cluster(layout, nodes)
     _follow_a_move(cluster)

@@ -25,6 +25,13 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, and nothing else.")
 ]
 """`--json`; use with `= False`."""
+FieldOption = Annotated[
+    str | None,
+    typer.Option(
+        "--field", metavar="NAME", help="One field of the JSON alone, like anchor.height or 0.id."
+    ),
+]
+"""`--field NAME`, of a parameter `field`; use with `= None`: `emit` then prints that alone."""
 
 
 def fail(
@@ -65,7 +72,10 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
 
     @functools.wraps(command)
     def wrapped(*args: _P.args, **kwargs: _P.kwargs) -> _T:
-        begin(as_json=kwargs.get("as_json") is True)
+        field = kwargs.get("field")
+        begin(
+            as_json=kwargs.get("as_json") is True, field=field if isinstance(field, str) else None
+        )
         try:
             return command(*args, **kwargs)
         except StrongroomError as error:

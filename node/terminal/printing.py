@@ -9,17 +9,19 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from typing import Any
 
 import typer
 
-from strongroom.node.shown_text import escaped_json, shown_lines
+from strongroom.consensus.errors import ClientFault
+from strongroom.node.shown_text import escaped_json, shown, shown_lines
 
 
 class Printing:
     """What the command that runs has to print."""
 
-    def __init__(self, *, as_json: bool = False) -> None:
-        self.as_json, self.emitted = as_json, False
+    def __init__(self, *, as_json: bool = False, field: str | None = None) -> None:
+        self.as_json, self.field, self.emitted = as_json, field, False
 
 
 _printing: ContextVar[Printing] = ContextVar("_printing")
@@ -33,24 +35,65 @@ def current() -> Printing:
     return printing
 
 
-def begin(*, as_json: bool) -> None:
-    """A command begins; does it print a document?"""
-    _printing.set(Printing(as_json=as_json))
+def begin(*, as_json: bool, field: str | None = None) -> None:
+    """A command begins; does it print a document, or one field of it?"""
+    _printing.set(Printing(as_json=as_json, field=field))
 
 
 def emit(document: object, as_json: bool, human: Callable[[], None] | None = None) -> None:
-    """Print a command's answer: with `as_json` one line of JSON, else whatever `human` prints.
+    """Print a command's answer: with `as_json` one line of JSON, else whatever `human` prints; with
+    --field that field alone.
 
     Raises:
         OSError: standard output is closed, or takes nothing.
+        ClientFault: the answer has no such field.
     """
     if sys.stdout is None:
         raise OSError(errno.EBADF, "standard output is closed")
-    if as_json or human is None:
+    field = current().field
+    if field is not None:
+        for value in field_of(json.loads(_json_text(document)), field):
+            typer.echo(_json_text(value) if as_json else _bare_text(value))
+    elif as_json or human is None:
         typer.echo(_json_text(document))
     else:
         human()
     current().emitted = True
+
+
+def field_of(document: Any, path: str) -> list[Any]:
+    """The values of a field, by names and positions with dots between; of a list without a
+    position, one value for each of its documents.
+
+    Raises:
+        ClientFault: there is no such field; the message says which there are.
+    """
+    values, gone = [document], ""
+    for name in path.split("."):
+        if not name.isdecimal():
+            values = [
+                one for value in values for one in (value if type(value) is list else [value])
+            ]
+        values = [_stepped(value, name, gone) for value in values]
+        gone = f"{gone}{name}."
+    return values
+
+
+def _stepped(value: Any, name: str, gone: str) -> Any:
+    if type(value) is dict and name in value:
+        return value[name]
+    if type(value) is list and name.isdecimal() and int(name) < len(value):
+        return value[int(name)]
+    if type(value) is dict:
+        raise ClientFault(f"no field {gone}{name}: there are {', '.join(value)}")
+    if type(value) is list:
+        raise ClientFault(f"no field {gone}{name}: that list has {len(value)} entries, from 0 on")
+    raise ClientFault(f"no field {gone}{name}: {gone.rstrip('.') or 'it'} has no fields")
+
+
+def _bare_text(value: Any) -> str:
+    """A text as it is, anything else as JSON: for a shell's variables."""
+    return shown(value) if type(value) is str else _json_text(value)
 
 
 def emit_event(document: object) -> None:

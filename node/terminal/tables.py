@@ -1,24 +1,38 @@
 """Tables and lists of facts in a terminal: escaped, and no wider than it.
 
-Owns layout alone. A table that is too wide becomes several, each led by its first column, so that
-nothing is cut off and an id stays in one piece. Every cell is text from elsewhere
-(node/shown_text.py, T72).
+Owns layout alone. Where a table is too wide, ids go on lines of their own below the row, then
+columns that may be left out are (and said), then long text is folded; what is still too wide
+becomes several tables, each led by the first column. Nothing is cut off, and an id stays in one
+piece. Every cell is text from elsewhere (node/shown_text.py, T72).
 """
 
+import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
 from strongroom.node.shown_text import shown
+from strongroom.node.terminal.printing import note
 
 WIDTH = 80
 """Columns where there is no terminal to ask."""
+ID_WIDTH = 64
+"""Columns of an id, which are left for values."""
+FOLDED_MIN = 14
+"""Columns that text which does not fit is folded to at least."""
 _GAP = 2
+_NUMBER = re.compile(r"[\d,.]*|[-–]")
+_ID = re.compile(r"(id:)?[0-9a-f]{32,}|sr1-[a-z2-7]+")
 Style = Callable[[str, str], str]
 """(column, cell) → a style of rich, or nothing."""
+
+
+def columns() -> int:
+    """How wide the terminal is."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns
 
 
 def table(
@@ -27,31 +41,68 @@ def table(
     *,
     title: str = "",
     style: Style = lambda *_: "",
+    drop: Sequence[str] = (),
 ) -> None:
-    """Rows under a heading."""
+    """Rows under a heading.
+
+    Args:
+        names: of the columns.
+        rows: a cell for each.
+        title: stands above, if any.
+        style: of a cell.
+        drop: columns that may be left out, the first one first; those that say nothing before.
+    """
     console = Console(highlight=False, markup=False, soft_wrap=True)
     cells = [[shown(cell) for cell in row] for row in rows]
     widths = [
         max(map(cell_len, (name, *(row[at] for row in cells)))) for at, name in enumerate(names)
     ]
+    right = {
+        at for at in range(len(names)) if rows and all(_NUMBER.fullmatch(row[at]) for row in cells)
+    }
+    room = columns()
+    least = [_least(at, names, cells, widths) for at in range(len(names))]
+    beside, under, left_out = _arranged(names, cells, least, room, drop)
     if title:
         console.print(Text(shown(title), style="italic"))
-    for columns in _groups(widths, shutil.get_terminal_size((WIDTH, 24)).columns):
-        chosen = [(names[at], width) for at, width in columns]
-        console.print(
-            Text(_line([name for name, _ in chosen], [width for _, width in chosen]), style="bold")
-        )
+    for group in _groups(_fitted(beside, widths, least, room), room):
+        chosen = [(names[at], width) for at, width in group]
+        heads = [_aligned(names[at], width, at in right) for at, width in group]
+        console.print(Text((" " * _GAP).join(heads).rstrip(), style="bold"))
         for row in cells:
-            for line in _folded([row[at] for at, _ in columns], [width for _, width in columns]):
-                console.print(_styled(line, chosen, style))
+            for texts in _folded(row, group, right):
+                console.print(_styled(texts, chosen, style))
+            for at in under:
+                for line in folded(f"{names[at]} {row[at]}", room - _GAP):
+                    console.print(Text(" " * _GAP + line))
+        under = []
+    if left_out:
+        note(f"left out at {room} columns: {', '.join(left_out)} (--json shows all)")
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:
-    """Names and values in two columns."""
+    """Names and values in two columns; a long value goes on below."""
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    width = max(len(name) for name, _ in pairs)
+    room = columns()
+    longest = max(cell_len(shown(name)) for name, _ in pairs)
+    width = min(longest, max(FOLDED_MIN, room - _GAP - ID_WIDTH))
     for name, value in pairs:
-        console.print(f"{shown(name):<{width}}  {shown(value)}")
+        lines = folded(shown(value), max(FOLDED_MIN, room - width - _GAP))
+        head = shown(name)
+        if cell_len(head) > width:
+            for part in chop_cells(head, room):
+                console.print(part)
+            head = ""
+        for line in lines:
+            console.print(f"{_aligned(head, width, False)}  {line}".rstrip())
+            head = ""
+
+
+def paragraph(text: object) -> None:
+    """A sentence, or some, folded to the terminal's width."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for line in folded(shown(text), columns()):
+        console.print(line)
 
 
 def or_dash(value: object) -> str:
@@ -59,12 +110,80 @@ def or_dash(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _groups(widths: Sequence[int], room: int) -> Iterator[list[tuple[int, int]]]:
+def folded(text: str, width: int) -> list[str]:
+    """Text that is escaped already in lines of at most so many columns, broken between words where
+    that is possible."""
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+            lines[-1] += f" {word}"
+            continue
+        pieces = chop_cells(word, width) or [""]
+        if lines == [""]:
+            lines = pieces
+        else:
+            lines += pieces
+    return lines
+
+
+def _least(
+    at: int, names: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int]
+) -> int:
+    """How narrow a column may become: an id stays in one piece, text is folded."""
+    if any(_ID.fullmatch(row[at]) for row in cells):
+        return widths[at]
+    return min(widths[at], max(FOLDED_MIN, cell_len(names[at])))
+
+
+def _arranged(
+    names: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    least: Sequence[int],
+    room: int,
+    drop: Sequence[str],
+) -> tuple[list[int], list[int], list[str]]:
+    """Columns beside each other, columns below the row, names of those that are left out."""
+    beside, under, left_out = list(range(len(names))), list[int](), list[str]()
+
+    def fits() -> bool:
+        return sum(least[at] for at in beside) + _GAP * (len(beside) - 1) <= room
+
+    ids = [at for at in beside if any(_ID.fullmatch(row[at]) for row in cells)]
+    if not fits() and len(ids) < len(beside):
+        under, beside = ids, [at for at in beside if at not in ids]
+    empty = {names[at] for at in beside if all(row[at] in ("", "-", "–") for row in cells)}
+    for name in sorted(drop, key=lambda name: name not in empty):
+        if fits():
+            break
+        at = names.index(name)
+        if at in beside and len(beside) > 1:
+            beside.remove(at)
+            left_out.append(name)
+    return beside, under, [name for name in left_out if name not in empty]
+
+
+def _fitted(
+    beside: Sequence[int], widths: Sequence[int], least: Sequence[int], room: int
+) -> list[tuple[int, int]]:
+    """(column, width): the widest give way until all fit, down to what is readable."""
+    given = {at: widths[at] for at in beside}
+    gaps = _GAP * (len(beside) - 1)
+    if sum(least[at] for at in beside) + gaps > room:
+        return list(given.items())
+    while sum(given.values()) + gaps > room:
+        widest = max((at for at in beside if given[at] > least[at]), key=lambda at: given[at])
+        given[widest] -= 1
+    return list(given.items())
+
+
+def _groups(beside: Sequence[tuple[int, int]], room: int) -> Iterator[list[tuple[int, int]]]:
     """(column, width) of each table that fits: the first column leads them all."""
-    first = (0, min(widths[0], max(1, room // 2)))
+    first = (beside[0][0], min(beside[0][1], max(1, room // 2 if len(beside) > 1 else room)))
+    if sum(width for _, width in beside) + _GAP * (len(beside) - 1) <= room:
+        first = beside[0]
     left = room - first[1]
     group, used = [first], 0
-    for at, wanted in enumerate(widths[1:], 1):
+    for at, wanted in beside[1:]:
         width = max(1, min(wanted, left - _GAP))
         if len(group) > 1 and used + _GAP + width > left:
             yield group
@@ -74,21 +193,22 @@ def _groups(widths: Sequence[int], room: int) -> Iterator[list[tuple[int, int]]]
     yield group
 
 
-def _folded(row: Sequence[str], widths: Sequence[int]) -> Iterator[list[str]]:
+def _folded(
+    row: Sequence[str], group: Sequence[tuple[int, int]], right: Collection[int]
+) -> Iterator[list[str]]:
     """A row in as many lines as its longest cell takes."""
-    parts = [chop_cells(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
-    for at in range(max(map(len, parts))):
-        lines = [part[at] if at < len(part) else "" for part in parts]
-        yield [_padded(text, width) for text, width in zip(lines, widths, strict=True)]
+    parts = [folded(row[at], width) for at, width in group]
+    for line in range(max(map(len, parts))):
+        texts = [part[line] if line < len(part) else "" for part in parts]
+        yield [
+            _aligned(text, width, at in right)
+            for text, (at, width) in zip(texts, group, strict=True)
+        ]
 
 
-def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [_padded(text, width) for text, width in zip(texts, widths, strict=True)]
-    return (" " * _GAP).join(padded).rstrip()
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * max(0, width - cell_len(text))
+def _aligned(text: str, width: int, right: bool) -> str:
+    space = " " * max(0, width - cell_len(text))
+    return space + text if right else text + space
 
 
 def _styled(texts: Sequence[str], columns: Sequence[tuple[str, int]], style: Style) -> Text:

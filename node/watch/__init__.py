@@ -1,1 +1,1 @@
-"""The live screen of a service."""
+"""The live screen of a service, `strongroom explorer watch`: feed → model → lines → screen."""

@@ -56,6 +56,18 @@ def read_genesis(ledger: Path, given: Path | None) -> bytes:
     )
 
 
+def open_segments(ledger: Path) -> Segments:
+    """The files of a ledger, to be read and not changed.
+
+    Raises:
+        TornTail: the newest file has no whole head yet.
+        CorruptRecord: a file is not what its name says.
+    """
+    newest = max(ledger.glob("blocks-*.log"), key=lambda path: path.name)
+    read_header(newest, Purpose.BLOCKS, int(newest.stem.removeprefix("blocks-")))
+    return Segments(ledger)
+
+
 def read_records(ledger: Path) -> Iterator[StoredBlock | Outcome]:
     """Every block and outcome from height 1 on, each outcome after its block; a torn end is where
     it ends.
@@ -65,10 +77,7 @@ def read_records(ledger: Path) -> Iterator[StoredBlock | Outcome]:
             record is none.
     """
     try:
-        newest = max(ledger.glob("blocks-*.log"), key=lambda path: path.name)
-        first = int(newest.stem.removeprefix("blocks-"))
-        read_header(newest, Purpose.BLOCKS, first)
-        for record in Segments(ledger).scan(1, Heights()):
+        for record in open_segments(ledger).scan(1, Heights()):
             yield (
                 StoredBlock.decode(record.payload)
                 if record.kind == Kind.BLOCK

@@ -68,7 +68,10 @@ def test_tables_are_escaped_and_no_wider_than_the_terminal_and_lose_nothing(
         assert "5a" * 32 in output
 
 
-def test_what_every_screen_shows_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_every_screen_shows_is_escaped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
     node = {
         "name": NASTY,
         "pid": 1,

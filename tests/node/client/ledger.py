@@ -236,7 +236,8 @@ class FakeNode:
     def service_epochs(self, start: int) -> list[Document]:
         if self.epochs is not None:
             return [one for one in self.epochs if one["epoch"] >= start]
-        return epoch_documents(self.orderer.chain.genesis, self.orderer.chain.epochs, start)
+        chain = self.orderer.chain
+        return epoch_documents(chain.genesis, chain.epochs, start, self._state())
 
     @property
     def epoch(self) -> int:

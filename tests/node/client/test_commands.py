@@ -141,7 +141,9 @@ async def test_a_query_demands_what_this_identity_has_seen_before(tmp_path: Path
             "strongroom keys new zoe",
         ),
         (("explorer", "tx", "4711"), "64"),
-        (("explorer", "block", "latest"), "height"),
+        (("explorer", "block", "newest"), "latest"),
+        (("explorer", "tx", "1/x"), "HEIGHT/INDEX"),
+        (("explorer", "blocks", "--to", "-1"), "latest"),
     ],
 )
 async def test_wrong_usage_is_exit_2_and_says_what_would_be_right(

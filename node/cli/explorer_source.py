@@ -1,0 +1,77 @@
+"""What explorer commands share: where they read, which height is meant, which field is shown.
+
+Owns these options. Reading itself is node/explorer's.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.consensus.errors import ClientFault
+from strongroom.node.cli.common import existing_directory
+from strongroom.node.explorer.source import Source, reading
+from strongroom.node.terminal.printing import note
+
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--from-ledger",
+        metavar="DIR",
+        help="Read the ledger's files in a node's folder instead of asking nodes.",
+    ),
+]
+"""`--from-ledger DIR`; use with `= None`."""
+LATEST = "latest"
+NOTE_SECONDS = 2.0
+"""How long reading files may take before it is said how far it is."""
+
+
+@asynccontextmanager
+async def source(directory: Path, ledger: Path | None = None) -> AsyncIterator[Source]:
+    """Nodes of the cluster in a folder; or a ledger's files, whose pin is then said.
+
+    Raises:
+        typer.Exit: there is no cluster in the folder (status 2).
+    """
+    if ledger is None:
+        existing_directory(directory)
+    begun = said = monotonic()
+
+    def progress(height: int) -> None:
+        nonlocal said
+        if monotonic() - said >= NOTE_SECONDS:
+            said = monotonic()
+            note(f"read up to height {height}, {said - begun:.0f} s")
+
+    async with reading(directory, ledger, progress) as opened:
+        if ledger is not None:
+            note(f"from files, checked from the genesis beside them on: {opened.service.pin}")
+        yield opened
+
+
+async def ask(directory: Path, ledger: Path | None, method: str, **params: Any) -> Any:
+    """What one node answers, or what files tell."""
+    async with source(directory, ledger) as opened:
+        return await opened.ask(method, **params)
+
+
+def read_height(text: str) -> int | None:
+    """A height from its digits; None: the latest.
+
+    Raises:
+        ClientFault: it is neither.
+    """
+    if text == LATEST:
+        return None
+    if text.isascii() and text.isdigit() and 0 < len(text) < 19:
+        return int(text)
+    raise ClientFault(f"{text!r}: expected a height, or latest")
+
+
+async def newest_height(opened: Source) -> int:
+    """Of the newest final block that is known there."""
+    return int((await opened.ask("node_status"))["height"])

@@ -1,0 +1,349 @@
+"""Events into what is shown: a plain model that is told all and draws nothing.
+
+Owns what is kept (the newest blocks and notes, within bounds), and which changes are worth a line:
+a node that stops or comes back, a view without a block, an epoch, a lost feed, a quorum that is
+gone. Knows no clock: moments come with events. Text from a node is escaped here, once.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from strongroom.node.shown_text import shown
+from strongroom.node.watch.events import (
+    Asked,
+    ChainChecked,
+    Event,
+    FeedLost,
+    FeedOpened,
+    FilesEnded,
+    HeadTold,
+    Missed,
+    NodesTold,
+    PublicTold,
+    ServiceTold,
+    StatusTold,
+)
+from strongroom.node.watch.numbers import (
+    RATES_KEPT,
+    intervals,
+    nullified,
+    order,
+    rates,
+    share,
+)
+from strongroom.node.watch.reading import number, read_head, read_registered, read_status
+from strongroom.node.watch.view import BlockRow, NodeRow, Note, View
+
+BLOCKS_KEPT = 512
+NOTES_KEPT = 256
+NODES_KEPT = 64
+PUBLIC_SHOWN_MAX = 8
+"""Public transactions of one block that get a line each."""
+RATE_SECONDS = 5
+INTERVALS = 64
+"""Between the newest blocks: their median, their 95th percentile."""
+VOTING = ("voting", "following")
+NO_ANSWER = "no answer"
+ITSELF = "itself"
+"""A node's verdict over its own evidence; after a loss another one is asked."""
+
+
+@dataclass(slots=True)
+class _Node:
+    """What was told of one node."""
+
+    name: str
+    endpoint: str
+    status: dict[str, Any] | None = None
+    seen: float | None = None
+    """When it last answered."""
+    asked: bool = False
+    registered: dict[str, Any] | None = None
+
+
+class Model:
+    """A service as it was told of: `take` events, then look at `view`."""
+
+    def __init__(self) -> None:
+        self._service: dict[str, Any] = {}
+        self._nodes: dict[str, _Node] = {}
+        self._blocks: deque[BlockRow] = deque(maxlen=BLOCKS_KEPT)
+        self._arrived: deque[tuple[float, int]] = deque(maxlen=BLOCKS_KEPT)
+        """(moment, transactions) of blocks that came while this looked on."""
+        self._notes: deque[Note] = deque(maxlen=NOTES_KEPT)
+        self.numbers = 0
+        self._feed, self._feed_tone = "connecting", "warn"
+        self._source = ""
+        """The endpoint of the feed."""
+        self._lost = False
+        self._view: tuple[int, str, float] | None = None
+        """(number, leader, since)."""
+        self._quorum: bool | None = None
+        self._takes: dict[type[Event], Callable[[Any], None]] = {
+            Asked: self._asked,
+            ServiceTold: self._service_told,
+            StatusTold: self._status_told,
+            NodesTold: self._nodes_told,
+            HeadTold: self._head_told,
+            Missed: self._missed,
+            PublicTold: self._public_told,
+            FeedOpened: self._opened,
+            FeedLost: self._feed_lost,
+            ChainChecked: self._checked,
+            FilesEnded: self._ended,
+        }
+
+    def take(self, event: Event) -> None:
+        """Take what was told. A document of another shape than it should have tells nothing."""
+        try:
+            self._takes[type(event)](event)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            self._note(event.now, "a node tells something that cannot be read", "warn", "unread")
+
+    # --- what is taken ---
+
+    def _asked(self, event: Asked) -> None:
+        for endpoint in event.endpoints:
+            self._expect(endpoint)
+
+    def _service_told(self, event: ServiceTold) -> None:
+        told = event.document
+        epoch, before = number(told["epoch"]), self._service.get("epoch")
+        if before is not None and epoch is not None and epoch > before:
+            self._note(event.now, f"epoch {epoch} began", "warn", "epoch")
+        self._service = {
+            "name": shown(told["name"]),
+            "pin": shown(told["pin"]),
+            "simulated": told.get("simulated") is True,
+            "epoch": max((one for one in (epoch, before) if one is not None), default=None),
+        }
+
+    def _status_told(self, event: StatusTold) -> None:
+        node = self._node_at(event.endpoint)
+        if node is None:
+            return
+        was, first = node.status, not node.asked
+        node.asked = True
+        if event.document is None:
+            node.status = None
+            if was is not None or first:
+                self._note(event.now, f"{node.name}: does not answer", "bad", "node-lost")
+        else:
+            node.status, node.seen = read_status(event.document), event.now
+            node.name = node.status["node"]
+            self._note_state(event.now, node, was, first)
+            self._note_view(event.now, node.status)
+        self._note_quorum(event.now)
+
+    def _note_state(self, now: float, node: _Node, was: dict[str, Any] | None, first: bool) -> None:
+        status = node.status or {}
+        state, alarm = status["state"], status["alarm"]
+        if was is None and not first:
+            self._note(now, f"{node.name}: answers again, {state}", "good", "node-back")
+        elif was is not None and was["state"] != state:
+            tone = "good" if state in VOTING else "warn"
+            self._note(now, f"{node.name}: {was['state']} → {state}", tone, "node-state")
+        if alarm and (was is None or was["alarm"] != alarm):
+            self._note(now, f"{node.name}: ALARM {alarm}", "bad", "alarm")
+
+    def _note_view(self, now: float, status: dict[str, Any]) -> None:
+        at, leader, height = status["view"], status["leader"], status["height"] or 0
+        if at is None or (self._view is not None and at <= self._view[0]):
+            return
+        newest = self._blocks[-1] if self._blocks else None
+        if newest is not None and height <= newest.height and at > newest.view + 2:
+            words = f"view {at} began, {leader} leads: no block since view {newest.view}"
+            self._note(now, words, "warn", "view-change")
+        self._view = (at, leader, now)
+
+    def _note_quorum(self, now: float) -> None:
+        if not all(node.asked for node in self._nodes.values()):
+            return
+        voting, quorum, members = self._voting(), *self._sizes()
+        enough = None if quorum is None else voting >= quorum
+        if enough is not None and self._quorum is not None and enough != self._quorum:
+            words = f"{voting} of {members} vote, a quorum is {quorum}"
+            if enough:
+                self._note(now, f"quorum again: {words}", "good", "quorum-back")
+            else:
+                self._note(now, f"NO QUORUM: {words}; calls wait", "bad", "quorum-lost")
+        self._quorum = enough if enough is not None else self._quorum
+
+    def _nodes_told(self, event: NodesTold) -> None:
+        for told in event.documents[:NODES_KEPT]:
+            name = shown(told["name"])
+            node = next((one for one in self._nodes.values() if one.name == name), None)
+            if node is None:
+                if len(self._nodes) >= NODES_KEPT:
+                    continue
+                endpoint = shown(told.get("endpoint") or f"node {name}")
+                node = self._nodes.setdefault(endpoint, _Node(name, endpoint, asked=True))
+                node.name = name
+            was, node.registered = node.registered, read_registered(told)
+            verdict = node.registered["verdict"]
+            before = verdict if was is None else was["verdict"]
+            if before != verdict and ITSELF not in (before, verdict):
+                good = verdict.startswith("good")
+                words = f"{name}'s evidence: {verdict}"
+                self._note(event.now, words, "good" if good else "bad", "evidence")
+
+    def _head_told(self, event: HeadTold) -> None:
+        block = read_head(event.document)
+        before = self._blocks[-1] if self._blocks else None
+        if before is not None and block.height <= before.height:
+            return
+        if before is not None and block.epoch > before.epoch:
+            words = f"epoch {block.epoch} began with block {block.height}"
+            self._note(event.now, words, "warn", "epoch")
+            self._service["epoch"] = block.epoch
+        skipped = 0 if before is None else block.view - before.view - 1
+        if before is not None and skipped > 0 and block.height == before.height + 1:
+            which = f"view {before.view + 1}" if skipped == 1 else f"{skipped} views"
+            words = f"{which} without a block before {block.height} (by {block.proposer})"
+            self._note(event.now, words, "warn", "view-change")
+        self._blocks.append(block)
+        if event.now - block.time < RATES_KEPT:
+            self._arrived.append((event.now, block.count))
+
+    def _missed(self, event: Missed) -> None:
+        words = f"blocks {event.first} to {event.last} came too fast for this screen"
+        self._note(event.now, words, "warn", "missed")
+
+    def _public_told(self, event: PublicTold) -> None:
+        for row in event.transactions[:PUBLIC_SHOWN_MAX]:
+            words = f"{shown(row['action'])} at {event.height}: {shown(row['status'])}"
+            self._note(event.now, words, "", "public")
+
+    def _opened(self, event: FeedOpened) -> None:
+        self._feed, self._feed_tone, self._source = "LIVE", "good", event.endpoint
+        name = self._feed_name
+        if self._lost:
+            self._note(event.now, f"feed again, from {name}", "good", "feed-back")
+        self._lost = False
+
+    def _feed_lost(self, event: FeedLost) -> None:
+        self._feed, self._feed_tone, self._source = "FEED LOST", "bad", ""
+        if not self._lost:
+            self._note(event.now, f"feed lost: {shown(event.why)}", "bad", "feed-lost")
+        self._lost = True
+
+    def _checked(self, event: ChainChecked) -> None:
+        tone = "good" if event.verdict == "valid" else "bad"
+        words = f"{event.verdict} up to block {event.height}: {shown(event.reason)}"
+        self._note(event.now, words, tone, "checked")
+
+    def _ended(self, event: FilesEnded) -> None:
+        self._feed, self._feed_tone, self._source = "FILES", "", ""
+        self._note(event.now, f"the files end with block {event.height}", "", "files-end")
+
+    # --- what is kept ---
+
+    def _expect(self, endpoint: str) -> None:
+        if len(self._nodes) < NODES_KEPT:
+            self._nodes.setdefault(endpoint, _Node(shown(endpoint), endpoint))
+
+    def _node_at(self, endpoint: str) -> _Node | None:
+        self._expect(endpoint)
+        return self._nodes.get(endpoint)
+
+    def _note(self, now: float, words: str, tone: str, kind: str) -> None:
+        self.numbers += 1
+        self._notes.append(Note(self.numbers, now, words, tone, kind))
+
+    def _voting(self) -> int:
+        return sum(
+            node.status is not None and node.status["state"] in VOTING
+            for node in self._nodes.values()
+        )
+
+    def _sizes(self) -> tuple[int | None, int | None]:
+        newest = max(
+            (node.status for node in self._nodes.values() if node.status is not None),
+            key=lambda one: one["height"] or 0,
+            default=None,
+        )
+        return (None, None) if newest is None else (newest["quorum"], newest["members"])
+
+    # --- what is shown ---
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Oldest first."""
+        return tuple(self._notes)
+
+    @property
+    def _feed_name(self) -> str:
+        node = self._nodes.get(self._source)
+        return shown(self._source) if node is None else node.name
+
+    @property
+    def newest(self) -> BlockRow | None:
+        """The newest block that was told of."""
+        return self._blocks[-1] if self._blocks else None
+
+    def view(self, now: float) -> View:
+        """What is shown at this moment."""
+        quorum, members = self._sizes()
+        heights = [one.status["height"] or 0 for one in self._nodes.values() if one.status]
+        newest = self.newest
+        height = max([*heights, *([] if newest is None else [newest.height])], default=None)
+        by_second = rates(self._arrived, now)
+        between = intervals(list(self._blocks)[-INTERVALS:])
+        return View(
+            now=now,
+            name=self._service.get("name", "?"),
+            pin=self._service.get("pin", ""),
+            simulated=self._service.get("simulated", False),
+            epoch=self._service.get("epoch"),
+            quorum=quorum,
+            members=members,
+            voting=self._voting(),
+            feed=f"{self._feed} {self._feed_name}".strip(),
+            feed_tone=self._feed_tone,
+            height=height,
+            age=None if newest is None else max(0.0, now - newest.time),
+            rate=sum(by_second[-RATE_SECONDS:]) / RATE_SECONDS,
+            rates=by_second,
+            interval_p50=share(between, 0.5),
+            interval_p95=share(between, 0.95),
+            view=None if self._view is None else self._view[0],
+            leader="" if self._view is None else self._view[1],
+            view_age=None if self._view is None else max(0.0, now - self._view[2]),
+            nullified=nullified(list(self._blocks)),
+            alarms=tuple(
+                f"{one.name}: {one.status['alarm']}"
+                for one in self._nodes.values()
+                if one.status and one.status["alarm"]
+            ),
+            nodes=tuple(
+                _row(one, height, "" if self._view is None else self._view[1])
+                for one in sorted(self._nodes.values(), key=lambda one: order(one.name))
+            ),
+            blocks=tuple(reversed(self._blocks)),
+            notes=tuple(reversed(self._notes)),
+        )
+
+
+def _row(node: _Node, newest: int | None, leader: str) -> NodeRow:
+    status, registered = node.status or {}, node.registered or {}
+    height = status.get("height")
+    answers = node.status is not None
+    state = status["state"] if answers else (NO_ANSWER if node.asked else "…")
+    return NodeRow(
+        name=node.name,
+        endpoint=node.endpoint,
+        state=state,
+        leads=bool(leader) and node.name == leader,
+        height=height,
+        lag=None if height is None or newest is None else max(0, newest - height),
+        mempool=status.get("mempool"),
+        peers=status.get("peers"),
+        view=status.get("view"),
+        operator=registered.get("operator", ""),
+        region=registered.get("region", ""),
+        verdict=registered.get("verdict", ""),
+        alarm=status.get("alarm", ""),
+        last_seen=None if answers else (node.seen or 0.0),
+    )

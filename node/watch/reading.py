@@ -1,0 +1,61 @@
+"""Reading what nodes say of themselves and of each other: only what is shown, each text escaped.
+
+Owns the shape that is expected. A document of another shape raises KeyError, TypeError, ValueError
+or AttributeError.
+"""
+
+from typing import Any
+
+from strongroom.node.shown_text import shown
+from strongroom.node.watch.view import BlockRow
+
+SIGNERS_KEPT = 64
+
+
+def number(value: Any) -> int | None:
+    """A whole number that is one; None for anything else."""
+    return value if type(value) is int and 0 <= value < 2**63 else None
+
+
+def read_status(told: dict[str, Any]) -> dict[str, Any]:
+    """`node_status`."""
+    mempool = told.get("mempool")
+    numbers = ("height", "executed", "view", "peers", "quorum", "members", "epoch")
+    return {
+        **{name: number(told.get(name)) for name in numbers},
+        "node": shown(told["node"]),
+        "state": shown(told["state"]),
+        "leader": shown(told.get("leader") or ""),
+        "mempool": number(mempool.get("envelopes")) if type(mempool) is dict else None,
+        "alarm": shown(told.get("alarm") or ""),
+    }
+
+
+def read_registered(told: dict[str, Any]) -> dict[str, str]:
+    """One of `service_nodes`."""
+    return {
+        "operator": shown(told.get("operator") or ""),
+        "region": shown(told.get("region") or ""),
+        "verdict": shown(told.get("verdict") or ""),
+    }
+
+
+def read_head(told: dict[str, Any]) -> BlockRow:
+    """One head of the topic `heads`."""
+    numbers = [number(told[name]) for name in ("height", "view", "epoch", "count", "bytes")]
+    time_ms = number(told["time_ms"])
+    if None in numbers or time_ms is None:
+        raise ValueError("a number of a head is none")
+    height, view, epoch, count, size = (one or 0 for one in numbers)
+    signers = told["signers"]
+    return BlockRow(
+        height=height,
+        time=time_ms / 1000,
+        proposer=shown(told["proposer"]),
+        view=view,
+        epoch=epoch,
+        count=count,
+        bytes=size,
+        signers=None if signers is None else tuple(shown(one) for one in signers[:SIGNERS_KEPT]),
+        hash=shown(told["hash"]),
+    )

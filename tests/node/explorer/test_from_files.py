@@ -1,0 +1,136 @@
+"""The explorer says the same of a ledger, whether a node is asked or its files are read; nothing
+that was changed in them is shown."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.node.client.test_commands import PAY, Shell, shell
+from tests.node.explorer.files import write_ledger
+
+from strongroom.consensus.errors import ClientFault, ReceiptInvalid
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.proofs.genesis import chain_of
+from strongroom.node.explorer.ledger_reader import LedgerReader
+from strongroom.node.explorer.ledger_replay import read_ledger
+from strongroom.node.explorer.ledger_store import FileStore
+
+SAME = (
+    ("blocks",),
+    ("blocks", "--from", "2", "--to", "3"),
+    ("block", "2"),
+    ("block", "latest"),
+    ("epochs",),
+    ("members",),
+    ("proposals",),
+    ("users",),
+    ("grants",),
+    ("recovery",),
+    ("region-rules",),
+    ("verify", "2"),
+    ("verify", "latest"),
+)
+
+
+async def told(run: Shell) -> str:
+    """A payment and a member's proposal; the payment's id."""
+    paid: str = (await run.json(*PAY))["id"]
+    proposed = await run("gov", "propose", "allow_region", "region=oslo", "--as", "member0")
+    assert proposed.exit_code == 0, proposed.output
+    return paid
+
+
+async def test_a_node_and_its_files_give_the_same_documents(tmp_path: Path) -> None:
+    async with shell(tmp_path) as run:
+        paid = await told(run)
+        files = str(write_ledger(tmp_path / "n0", run.service))
+        for command in (*SAME, ("tx", paid), ("tx", "2/0"), ("search", paid[:12])):
+            asked = await run.json("explorer", *command)
+            read = await run.json("explorer", *command, "--from-ledger", files)
+            assert read == asked, command
+            assert asked or command == ("region-rules",), command
+
+
+async def test_the_pin_of_what_was_read_is_said_and_no_cluster_is_needed(tmp_path: Path) -> None:
+    async with shell(tmp_path) as run:
+        await told(run)
+        files = str(write_ledger(tmp_path / "elsewhere" / "n0", run.service))
+        (tmp_path / "service.json").rename(tmp_path / "gone.json")
+        done = await run("explorer", "status", "--from-ledger", files, "--field", "service")
+        pin = run.service.orderer.chain.genesis.pin
+        assert done.stdout == f"{pin}\n"
+        assert pin in done.stderr
+        done = await run("explorer", "nodes", "--from-ledger", files)
+        assert "not seen: from" in done.stdout
+        done = await run("explorer", "verify", "1", "--from-ledger", files)
+        assert done.exit_code == 2  # against which pin?
+
+
+async def test_files_of_another_service_do_not_verify_against_this_ones_pin(
+    tmp_path: Path,
+) -> None:
+    other = "sr1-" + "a" * 51 + "q"
+    async with shell(tmp_path) as run:
+        await run.json(*PAY)
+        folder = write_ledger(tmp_path / "n0", run.service)
+        genesis = run.service.orderer.chain.genesis
+        text = (tmp_path / "service.json").read_text()
+        text = text.replace(genesis.pin, other).replace(genesis.chain.hex(), chain_of(other).hex())
+        (tmp_path / "service.json").write_text(text)
+        document = await run.json("explorer", "verify", "1", "--from-ledger", str(folder), code=1)
+        assert document["verdict"] == "forged"
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    (tmp_path / "cluster").mkdir()
+    async with shell(tmp_path / "cluster") as run:
+        await told(run)
+        return write_ledger(tmp_path / "n0", run.service)
+
+
+async def test_only_what_a_running_node_knows_is_refused_by_name(folder: Path) -> None:
+    reader = LedgerReader(read_ledger(folder))
+    with pytest.raises(ClientFault, match="node_evidence"):
+        await reader.ask("node_evidence", nonce="00" * 32)
+    with pytest.raises(ClientFault):
+        await reader.ask("ledger_block", height="zz")
+
+
+def test_a_ledger_that_was_changed_is_not_shown(folder: Path) -> None:
+    (file,) = (folder / "ledger").glob("blocks-*.log")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ReceiptInvalid) as refused:
+        read_ledger(folder)
+    assert refused.value.verdict == "incomplete"
+
+
+def test_an_outcome_that_says_something_else_is_not_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record whose checksum is right: an operator may write what he likes into his files."""
+    honest = FileStore.outcome
+
+    def lying(self: FileStore, height: int) -> bytes | None:
+        data = honest(self, height)
+        if data is None or height != 2:
+            return data
+        said = Outcome.decode(data)
+        assert said.results[0]
+        return replace(said, results=(b"x" * len(said.results[0]), *said.results[1:])).encode()
+
+    monkeypatch.setattr(FileStore, "outcome", lying)
+    with pytest.raises(ReceiptInvalid):
+        read_ledger(folder)
+
+
+def test_a_torn_end_is_where_the_ledger_ends(folder: Path) -> None:
+    whole = read_ledger(folder)
+    (file,) = (folder / "ledger").glob("blocks-*.log")
+    data = file.read_bytes()
+    file.write_bytes(data[:-3])
+    shorter = read_ledger(folder)
+    assert shorter.end.executed == whole.end.executed - 1
+    assert file.read_bytes() == data[:-3]

@@ -1,0 +1,167 @@
+"""The model of the live screen: what happened is seen from the very event that tells it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.node.watch.told import (
+    ENDPOINTS,
+    HOSTILE,
+    NOON,
+    head,
+    modelled,
+    nodes,
+    service,
+    silent,
+    status,
+)
+
+from strongroom.node.watch.events import (
+    Asked,
+    ChainChecked,
+    FeedLost,
+    FeedOpened,
+    HeadTold,
+    Missed,
+    NodesTold,
+    PublicTold,
+    ServiceTold,
+    StatusTold,
+)
+from strongroom.node.watch.model import BLOCKS_KEPT, NOTES_KEPT, Model
+
+
+def kinds(model: Model) -> list[str]:
+    return [note.kind for note in model.notes]
+
+
+def test_a_quiet_day_gives_no_note() -> None:
+    view = modelled().view(NOON)
+    assert view.notes == ()
+    assert (view.height, view.epoch, view.voting, view.quorum) == (1_204, 1, 4, 3)
+    assert [one.name for one in view.nodes] == ["n0", "n1", "n2", "n3"]
+    assert [one.leads for one in view.nodes] == [False, True, False, False]
+    assert view.feed == "LIVE n0"
+    assert view.interval_p50 == pytest.approx(0.5)
+    assert view.rate == pytest.approx(824, rel=0.2)
+
+
+def test_a_node_that_does_not_answer_is_seen_at_once_with_when_it_was_last_seen() -> None:
+    model = modelled(silent(NOON, 3))
+    row = model.view(NOON).nodes[3]
+    assert (row.state, row.last_seen) == ("no answer", NOON - 0.1)
+    assert kinds(model) == ["node-lost"]
+    model.take(silent(NOON + 1, 3))
+    assert kinds(model) == ["node-lost"]
+    model.take(status(NOON + 2, 3, state="syncing", height=1_180))
+    assert kinds(model) == ["node-lost", "node-back"]
+    assert model.view(NOON + 2).nodes[3].lag == 24
+
+
+def test_a_quorum_that_is_gone_is_said_and_that_it_is_back() -> None:
+    model = modelled(silent(NOON, 3))
+    assert model.view(NOON).has_quorum is True
+    model.take(silent(NOON + 0.1, 2))
+    assert model.view(NOON + 0.1).has_quorum is False
+    assert kinds(model)[-1] == "quorum-lost"
+    model.take(status(NOON + 3, 2))
+    assert kinds(model)[-1] == "quorum-back"
+
+
+def test_a_view_change_is_seen_from_heads_and_while_no_block_comes() -> None:
+    model = modelled(head(NOON, 1_205, view=1_314))
+    assert model.notes[-1].kind == "view-change"
+    assert "3 views without a block before 1205" in model.notes[-1].words
+    assert model.view(NOON).nullified == 3
+    stuck = modelled(status(NOON, 0, view=1_320, leader="n2"))
+    assert stuck.notes[-1].words == "view 1320 began, n2 leads: no block since view 1310"
+    assert stuck.view(NOON).leader == "n2"
+
+
+def test_an_epoch_is_seen_from_its_first_block_and_said_once() -> None:
+    model = modelled(head(NOON, 1_205, epoch=2), service(NOON + 1, epoch=2))
+    assert kinds(model) == ["epoch"]
+    assert model.view(NOON).epoch == 2
+    late = modelled(service(NOON, epoch=2))
+    assert kinds(late) == ["epoch"]
+
+
+def test_a_lost_feed_is_said_once_and_that_it_is_back() -> None:
+    model = modelled(FeedLost(NOON, "closed"), FeedLost(NOON + 1, "refused"))
+    assert kinds(model) == ["feed-lost"]
+    assert model.view(NOON).feed == "FEED LOST"
+    model.take(FeedOpened(NOON + 2, ENDPOINTS[1]))
+    assert kinds(model) == ["feed-lost", "feed-back"]
+    assert model.view(NOON).feed == "LIVE n1"
+
+
+def test_evidence_that_turns_bad_an_alarm_and_a_public_word_are_said() -> None:
+    model = modelled(
+        nodes(NOON, n2="measurement not allowed"),
+        status(NOON, 1, alarm="the disk is full"),
+        status(NOON + 0.5, 1, alarm="the disk is full"),
+        PublicTold(NOON, 1_204, [{"action": "gov.vote", "status": "executed"}]),
+        Missed(NOON, 7, 9),
+        ChainChecked(NOON, 1_200, "forged", "another chain"),
+    )
+    assert kinds(model) == ["evidence", "alarm", "public", "missed", "checked"]
+    assert model.view(NOON).alarms == ("n1: the disk is full",)
+
+
+def test_another_node_that_is_asked_changes_no_verdict() -> None:
+    model = modelled(nodes(NOON, n0="itself"), nodes(NOON, n1="itself"), nodes(NOON))
+    assert kinds(model) == []
+
+
+def test_a_block_that_was_told_before_counts_once() -> None:
+    model = modelled(head(NOON, 1_204), head(NOON, 1_203))
+    assert len(model.view(NOON).blocks) == 24
+
+
+def test_what_is_kept_is_bounded() -> None:
+    model = Model()
+    for height in range(1, 2_000):
+        model.take(head(NOON + height, height, view=height * 3))
+    view = model.view(NOON)
+    assert len(view.blocks) == BLOCKS_KEPT
+    assert len(view.notes) == NOTES_KEPT
+    model.take(Asked(NOON, tuple(f"https://node{index}" for index in range(500))))
+    model.take(NodesTold(NOON, [{"name": f"x{index}", "verdict": "good"} for index in range(500)]))
+    assert len(model.view(NOON).nodes) <= 64
+
+
+def test_names_are_escaped_and_nothing_of_them_is_obeyed() -> None:
+    model = modelled(
+        status(NOON, 2, node=HOSTILE, state=HOSTILE, leader=HOSTILE, alarm=HOSTILE),
+        head(NOON, 1_205, proposer=HOSTILE, signers=[HOSTILE], hash=HOSTILE),
+        ServiceTold(NOON, {"name": HOSTILE, "pin": HOSTILE, "epoch": 1}),
+        PublicTold(NOON, 1, [{"action": HOSTILE, "status": HOSTILE}]),
+        FeedLost(NOON, HOSTILE),
+        ChainChecked(NOON, 1, "forged", HOSTILE),
+        NodesTold(NOON, [{"name": HOSTILE, "operator": HOSTILE, "verdict": HOSTILE}]),
+    )
+    text = repr(model.view(NOON))
+    assert "\\\\x1b" in text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+JUNK = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=True),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(JUNK)
+def test_documents_of_another_shape_tell_nothing_and_break_nothing(junk: object) -> None:
+    model = modelled()
+    blocks = len(model.view(NOON).blocks)
+    for event in (
+        ServiceTold(NOON, junk),  # type: ignore[arg-type]
+        StatusTold(NOON, ENDPOINTS[0], junk),  # type: ignore[arg-type]
+        HeadTold(NOON, junk),  # type: ignore[arg-type]
+        NodesTold(NOON, junk),  # type: ignore[arg-type]
+        PublicTold(NOON, 1, junk),  # type: ignore[arg-type]
+    ):
+        model.take(event)
+    assert len(model.view(NOON).blocks) == blocks
