@@ -187,6 +187,8 @@ def test_T45_a_share_that_does_not_count_is_refused_by_name_and_the_others_stand
     _, name, missing = lead.take(given(one, plan, "member1").encode())
     assert (name, missing) == ("member1", 0)
     lead.open()
+    with pytest.raises(OperatorFault, match="open already"):
+        lead.open()
 
 
 def test_T45_fewer_than_k_shares_open_nothing() -> None:
