@@ -286,6 +286,16 @@ def test_a_forged_ledger_is_refused_at_its_height() -> None:
             reader.follow([lie])
 
 
+def test_blocks_that_nobody_executed_stand_on_each_other_too() -> None:
+    """No outcome says their order."""
+    one = dead()
+    for lie in (one.records[-1:], [one.records[-2], one.records[-2]]):
+        reader = enclave(one, 0)
+        reader.follow(one.records[:-2])
+        with pytest.raises(OperatorFault, match="does not stand on block"):
+            reader.follow(lie)
+
+
 def test_a_ledger_whose_end_no_quorum_certified_is_no_ground() -> None:
     one = dead()
     header, batches, _, data = one.records[-1]
