@@ -287,6 +287,8 @@ class Recovery:
 
     def _begin(self, wrapping: Secret, certificate: RecoveryCertificate) -> None:
         plan, (state, ground) = self._planned(), self._need()
+        if self._opened is not None:
+            raise OperatorFault("the ledger is open already: its outcomes come next")
         if state.service is None:
             raise InvariantBroken("a plan came without the secret of its epoch")
         self._opened = OpenedLedger(

@@ -187,6 +187,8 @@ def test_T45_a_share_that_does_not_count_is_refused_by_name_and_the_others_stand
     _, name, missing = lead.take(given(one, plan, "member1").encode())
     assert (name, missing) == ("member1", 0)
     lead.open()
+    with pytest.raises(OperatorFault, match="open already"):
+        lead.open()
 
 
 def test_T45_fewer_than_k_shares_open_nothing() -> None:
@@ -282,6 +284,16 @@ def test_a_forged_ledger_is_refused_at_its_height() -> None:
         reader.follow(records[:4])
         with pytest.raises(OperatorFault, match=f"height {header.height}"):
             reader.follow([lie])
+
+
+def test_blocks_that_nobody_executed_stand_on_each_other_too() -> None:
+    """No outcome says their order."""
+    one = dead()
+    for lie in (one.records[-1:], [one.records[-2], one.records[-2]]):
+        reader = enclave(one, 0)
+        reader.follow(one.records[:-2])
+        with pytest.raises(OperatorFault, match="does not stand on block"):
+            reader.follow(lie)
 
 
 def test_a_ledger_whose_end_no_quorum_certified_is_no_ground() -> None:

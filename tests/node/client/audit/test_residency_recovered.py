@@ -186,7 +186,7 @@ def test_the_commands_say_who_brought_it_back(tmp_path: Path) -> None:
     file, ledger = tmp_path / "residency.json", str(tmp_path / "n0")
 
     def told(*arguments: str) -> tuple[int, str]:
-        done = CliRunner().invoke(make_app(), [*arguments, "--service", pin()])
+        done = CliRunner().invoke(make_app(arguments[0]), [*arguments, "--service", pin()])
         return done.exit_code, done.stdout
 
     assert told("residency", "report", ledger, "-o", str(file))[0] == 0
