@@ -6,26 +6,25 @@ recover`, each member's in a folder of its own (recovery_drill/). Short: tests/i
 test_recovery_drill.py.
 """
 
-import asyncio
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from scripts.recovery_drill.around import (
+    join_again,
+    lose_a_disk,
+    restart_all,
+    share,
+    verify_across,
+)
 from scripts.recovery_drill.coming_back import lose_all_keys
 from scripts.recovery_drill.drill import Broken, Drill
 from scripts.recovery_drill.members import find_members, set_apart
 
-from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.node.client.audit.reader import Reader
-from strongroom.node.client.governing import Member
-from strongroom.node.client.recovering import RecoveryMember
-from strongroom.node.client.recovery_keys import RecoveryKeyFolder
+from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cluster.cluster import open_cluster
-from strongroom.node.cluster.growth import add_node, remove_node
-from strongroom.node.cluster.plan import MEMBERS
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
 from strongroom.node.machine.interrupts import cancelled_by_signals
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
@@ -34,7 +33,6 @@ from strongroom.node.terminal.printing import emit
 from strongroom.node.terminal.teller import Teller
 
 THRESHOLD = 2
-SHARE_SECONDS_MAX = 120.0
 GIB = 2**30
 SMALL_BYTES = 64 * 1024 * 1024
 """Of a smaller ledger, the start of processes is measured, and no seconds per GiB are said."""
@@ -42,83 +40,7 @@ SMALL_BYTES = 64 * 1024 * 1024
 app = typer.Typer(add_completion=False)
 
 
-# --- the steps ------------------------------------------------------------------------------------
-
-
-async def share(drill: Drill, *, turn: int = 0) -> None:
-    """Members' keys, then a generation that more than k of them hold; at least number `turn` +
-    1."""
-    service = open_cluster(drill.directory).service()
-    layout = drill.cluster.layout
-    deadline = time.monotonic() + SHARE_SECONDS_MAX
-    async with Reader(service) as reader:
-        members = []
-        for name in MEMBERS:
-            identity = service.keys.load(name)
-            folder = RecoveryKeyFolder(layout.recovery(name), service.chain, identity.public)
-            acting = Member(reader, identity)
-            members.append(RecoveryMember(reader, acting, identity.public, folder))
-            await members[-1].publish_key(new=False)
-        while time.monotonic() < deadline:
-            held = 0
-            for member in members:
-                try:
-                    checked = await member.check()
-                except ClientFault:  # none is made yet
-                    break
-                held += any(one.good and one.active and one.number > turn for one in checked)
-            if held > drill.threshold:
-                return
-            await asyncio.sleep(0.5)
-    raise Broken(f"no shares in force within {SHARE_SECONDS_MAX:g} s")
-
-
-async def lose_a_disk(drill: Drill) -> None:
-    """One node's disk is gone: members remove it, another one takes its place."""
-    victim = drill.cluster.members[-1]
-    with drill.step("one node's disk lost: removed, and another one joins"):
-        await victim.kill()
-        for part in (victim.layout.ledger, victim.layout.wal, victim.layout.sealed):
-            shutil.rmtree(part)
-        with drill.teller.under_way() as say:
-            drill.cluster = await remove_node(drill.cluster, victim.name, say=say)
-            drill.cluster = await add_node(drill.cluster, region=None, say=say)
-    await drill.check_balances("after a disk was lost")
-
-
-async def restart_all(drill: Drill) -> None:
-    """kill -9 of every process, and a start."""
-    with drill.step("all nodes killed and started again"):
-        await drill.kill_all()
-        await drill.start_all()
-    await drill.check_balances("after all were restarted")
-
-
-async def join_again(drill: Drill, count: int) -> None:
-    """Others join the recovered service as usual, and vote."""
-    for _ in range(count):
-        name = f"{count} further nodes join the recovered service, and vote"
-        with drill.step(name), drill.teller.under_way() as say:
-            drill.cluster = await add_node(drill.cluster, region=None, say=say)
-    validators = await drill.cluster.validators()
-    drill.expect(len(validators) == count + 1, f"validators after {count} joined: {validators}")
-    await drill.check_balances("after others joined")
-    if drill.balances:
-        await drill.pay_with_receipt()
-
-
-async def verify_across(drill: Drill, receipt: Path | None) -> None:
-    """Receipts from before verify with the same pin, and the ledger as a whole."""
-    pin = drill.cluster.service().pin
-    with drill.step("verify receipt and verify ledger, across the recovery"):
-        if receipt is not None:
-            verified = await drill.command("verify", "receipt", str(receipt), "--service", pin)
-            drill.expect(verified["verdict"] == "valid", f"a receipt from before: {verified}")
-        folder = str(drill.cluster.node(drill.cluster.names[0]).layout.directory)
-        checked = await drill.command("verify", "ledger", folder, "--service", pin)
-        drill.expect(checked["recoveries"] != [], f"verify ledger names no recovery: {checked}")
-        newest = checked["recoveries"][-1]
-        drill.figures |= {"recovered_at": newest["height"], "members": newest["members"]}
+# --- the order of the steps -----------------------------------------------------------------------
 
 
 async def play(drill: Drill, *, nodes: int) -> None:
