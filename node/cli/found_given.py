@@ -41,7 +41,11 @@ class Given:
             try:
                 found[data] = read_file(data)
             except NotCanonical as error:
-                refuse(str(path), Ground.FILE, f"no file of a founding ceremony: {error}")
+                refuse(
+                    str(path),
+                    Ground.FILE,
+                    f"no file of a founding ceremony: {error}; have whoever sent it send it again",
+                )
         return cls(tuple((one, data) for data, one in found.items()))
 
     def of(self, kind: type[CeremonyFile]) -> list[bytes]:

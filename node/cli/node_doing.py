@@ -21,7 +21,7 @@ from strongroom.node.client.identities import KeyFolder, NoSuchIdentity
 from strongroom.node.config import Address, NodeConfig, Peer
 from strongroom.node.credentials import Credential
 from strongroom.node.layout import NodeLayout
-from strongroom.node.membership.ceremony_card_judging import judge_card
+from strongroom.node.membership.ceremony_card_judging import check_form, check_plain, judge_card
 from strongroom.node.membership.ceremony_cards import Card
 from strongroom.node.membership.ceremony_party import Party, make_card, read
 from strongroom.node.membership.node_folder import make_folder
@@ -106,6 +106,10 @@ async def _make_organisation(
     platform: Path | None,
 ) -> Card:
     """Folder, keys and card of a node whose operator takes part in a founding, or joins."""
+    # All that can be refused is, before the first file is made.
+    for what, name in (("operator", operator), ("member", member), ("node", config.name)):
+        check_plain(operator, what, name)
+    check_form(region, country)
     cluster = NodeLayout(config.directory).cluster
     keys = KeyFolder(cluster.keys)
     made = [_key(keys, name) for name in (operator_file(operator), member)]

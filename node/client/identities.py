@@ -32,7 +32,8 @@ from strongroom.node.client.passphrases import (
 from strongroom.node.machine.durable_files import write_new
 from strongroom.node.near_names import did_you_mean
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(\.operator)?")
+"""The key of who runs a node has its own ending (node/membership/node_keys.py), beyond the 64."""
 ID_PREFIX = "id:"
 _ID = re.compile(r"id:[0-9a-f]{64}")
 _FILE_BYTES_MAX = 4096

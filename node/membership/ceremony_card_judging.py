@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from strongroom.consensus.errors import NotCanonical, StrongroomError
+from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.attestation.deployment import deployment_bytes
+from strongroom.enclave.attestation.policy import is_country
 from strongroom.enclave.primitives import verify
 from strongroom.node import tls
 from strongroom.node.config import Address
@@ -80,6 +82,17 @@ def check_plain(party: str, what: str, name: str) -> None:
             f"its {what} is called {name!r}: here names are ASCII letters, digits, '_', '-' and "
             "'.', at most 64, so that none looks like another",
         )
+
+
+def check_form(region: str, country: str) -> None:
+    """Check that a card can say so.
+
+    Raises:
+        NotCanonical: it cannot.
+    """
+    checked_name(region, name="region")
+    if country and not is_country(country):
+        raise NotCanonical("country: two capital letters, as in CH")
 
 
 def judge_cards(cards: Iterable[bytes]) -> dict[str, Card]:
