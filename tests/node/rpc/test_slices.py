@@ -182,7 +182,8 @@ async def test_T70_long_answers_come_in_pieces_over_both_and_nothing_comes_betwe
                 await asyncio.sleep(0)
 
         growing = asyncio.create_task(grow())
-        blocks, heights = [], []
+        blocks: list[Any] = []
+        heights: list[int | None] = []
         for id in range(2, 6):
             await socket.send_json(request("ledger_block", [1], id))
         while len(blocks) < 4:
