@@ -139,11 +139,9 @@ def params_of(name: str) -> st.SearchStrategy[Any]:
     return st.fixed_dictionaries({key: parts.pop(key) for key in required}, optional=parts)
 
 
-JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=8,
-)
+ATOM = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+LIST = st.lists(ATOM, max_size=4)
+JUNK = ATOM | LIST | st.dictionaries(st.text(max_size=8), ATOM | LIST, max_size=4)
 FROM_SCHEMA = st.sampled_from(sorted(set(METHODS) - {"blob_missing"})).flatmap(
     lambda name: st.tuples(st.just(name), params_of(name))
 )
