@@ -64,6 +64,12 @@ class LedgerDesk:
 
         return describe
 
+    def transaction_status(self, id: TransactionId) -> str | None:
+        """By the index and the mempool alone."""
+        if self._store.find_transaction(id) is not None:
+            return "final"
+        return "pending" if self._sources.mempool.pending(id) else None
+
     def receipt(self, id: TransactionId) -> Document:
         """The receipt, once an outcome anchor over it is final."""
         place = place_of(self._store, id)

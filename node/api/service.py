@@ -51,6 +51,7 @@ class Service:
         self._screen = screen_of(sources)
         ledger = self._ledger
         self.transaction_reading, self.receipt = ledger.transaction_reading, ledger.receipt
+        self.transaction_status = ledger.transaction_status
         self.block_reading, self.rows_reading = ledger.block_reading, ledger.rows_reading
         self.head_reading, self.header = ledger.head_reading, ledger.header
         self.consistency = ledger.consistency

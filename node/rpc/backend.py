@@ -80,6 +80,10 @@ class Backend(Protocol):
         """What tells of one transaction, in whatever thread it is called."""
         ...
 
+    def transaction_status(self, id: TransactionId) -> str | None:
+        """`final` or `pending`; None: nothing is known of it here."""
+        ...
+
     def receipt(self, id: TransactionId) -> Document: ...
     @property
     def newest_block(self) -> int:

@@ -33,12 +33,15 @@ from strongroom.node.rpc.parameters import (
     DIGESTS,
     HEIGHT,
     HEIGHT_OR_HASH,
+    HEIGHT_OR_LATEST,
     OPTIONAL_HEIGHT,
+    TEXT,
     Parameter,
     bind,
     one_of,
 )
 from strongroom.node.rpc.room import Room
+from strongroom.node.rpc.searching import search
 from strongroom.node.rpc.submitting import submit, submit_many
 from strongroom.node.rpc.weights import weight_of
 
@@ -102,8 +105,15 @@ def _weigh(caller: Caller, room: Room, name: str) -> None:
 # --- reading --------------------------------------------------------------------------------------
 
 
-async def _block(caller: Caller, room: Room, height: int | bytes, transactions: bool) -> Encoded:
-    prepare = partial(caller.backend.block_reading, height, transactions=transactions)
+def _known(caller: Caller, height: int | str) -> int:
+    return caller.backend.newest_block if isinstance(height, str) else height
+
+
+async def _block(
+    caller: Caller, room: Room, height: int | bytes | str, transactions: bool
+) -> Encoded:
+    which = caller.backend.newest_block if isinstance(height, str) else height
+    prepare = partial(caller.backend.block_reading, which, transactions=transactions)
     return await caller.library.one(room, caller.address, prepare, short=not transactions)
 
 
@@ -129,7 +139,7 @@ async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions
 
 
 async def _transactions(
-    caller: Caller, room: Room, height: int, offset: int, limit: int
+    caller: Caller, room: Room, height: int | str, offset: int, limit: int
 ) -> Encoded:
     if limit > caller.limits.rows_max:
         raise TooLarge(
@@ -137,7 +147,7 @@ async def _transactions(
             f"with offset {offset + caller.limits.rows_max}",
             rows_max=caller.limits.rows_max,
         )
-    prepare = partial(caller.backend.rows_reading, height, offset, limit)
+    prepare = partial(caller.backend.rows_reading, _known(caller, height), offset, limit)
     return await caller.library.one(room, caller.address, prepare, short=True)
 
 
@@ -309,7 +319,7 @@ _TABLE = (
         "ledger_transactions",
         "Transactions of one block, in its order.",
         (
-            Parameter("height", HEIGHT, "Of the block."),
+            Parameter("height", HEIGHT_OR_LATEST, "Of the block."),
             Parameter("offset", HEIGHT, "Position of the first.", 0),
             Parameter("limit", HEIGHT, "How many at most.", 500),
         ),
@@ -318,11 +328,19 @@ _TABLE = (
         roomy=True,
     ),
     Method(
+        "ledger_search",
+        "What a text names here: a height, a digest of a block or transaction, or the beginning of "
+        "a node's or member's name or a proposal's id; at most 20 hits.",
+        (Parameter("text", TEXT, "What to look for."),),
+        "list of {kind, id, words, height}",
+        search,
+    ),
+    Method(
         "ledger_header",
         "One header, with the FINALIZE certificate of its own if it has one.",
-        (Parameter("height", HEIGHT, "Its height."),),
+        (Parameter("height", HEIGHT_OR_LATEST, "Its height."),),
         "{header, certificate}",
-        lambda caller, height: caller.backend.header(height),
+        lambda caller, height: caller.backend.header(_known(caller, height)),
     ),
     Method(
         "ledger_consistency",

@@ -16,6 +16,9 @@ from strongroom.node.rpc.jsonrpc import InvalidParams
 
 HEIGHT_MAX = 2**63 - 1
 DIGESTS_MAX = 4_096
+LATEST = "latest"
+"""The newest final block, wherever a height is asked for."""
+TEXT_CHARACTERS_MAX = 256
 _REQUIRED: Any = object()
 _HEX_16 = re.compile(r"[0-9a-f]{32}")
 _HEX_32 = re.compile(r"[0-9a-f]{64}")
@@ -130,8 +133,20 @@ def _height(value: Any) -> int:
     raise ValueError
 
 
-def _height_or_hash(value: Any) -> int | bytes:
+def _height_or_hash(value: Any) -> int | bytes | str:
+    if type(value) is str and value == LATEST:
+        return LATEST
     return _height(value) if type(value) is int else _digest(value)
+
+
+def _height_or_latest(value: Any) -> int | str:
+    return LATEST if value == LATEST and type(value) is str else _height(value)
+
+
+def _text(value: Any) -> str:
+    if type(value) is str and 0 < len(value) <= TEXT_CHARACTERS_MAX:
+        return value
+    raise ValueError
 
 
 def _proposal(value: Any) -> str:
@@ -181,8 +196,19 @@ PROPOSAL = Kind(
     _proposal,
     {"type": "string", "pattern": "^[0-9a-f]{32}$"},
 )
+_LATEST_SCHEMA: Document = {"const": LATEST}
 HEIGHT_OR_HASH = Kind(
-    "a height or a header's digest (64 lowercase hex digits; raw in msgpack)",
+    'a height, a header\'s digest (64 lowercase hex digits; raw in msgpack), or "latest"',
     _height_or_hash,
-    {"anyOf": [_HEIGHT_SCHEMA, _HEX_SCHEMA]},
+    {"anyOf": [_HEIGHT_SCHEMA, _HEX_SCHEMA, _LATEST_SCHEMA]},
+)
+HEIGHT_OR_LATEST = Kind(
+    'an integer from 0, or "latest"',
+    _height_or_latest,
+    {"anyOf": [_HEIGHT_SCHEMA, _LATEST_SCHEMA]},
+)
+TEXT = Kind(
+    f"a text of 1 to {TEXT_CHARACTERS_MAX} characters",
+    _text,
+    {"type": "string", "minLength": 1, "maxLength": TEXT_CHARACTERS_MAX},
 )

@@ -121,6 +121,8 @@ class Library:
             for prepare in prepares:
                 part = await self._document(self.lane, room, address, prepare)
                 if size + len(part) > REPLY_BYTES_MAX - FRAME_BYTES:
+                    if not parts:
+                        room.fits(len(part) + FRAME_BYTES)  # nothing would be given, and not said
                     break
                 parts.append(part)
                 size += len(part) + 1

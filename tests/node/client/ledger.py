@@ -356,6 +356,9 @@ class FakeNode:
         document = self._transaction(id)
         return lambda: document
 
+    def transaction_status(self, id: TransactionId) -> str | None:
+        return "final" if id in self.orderer.places else None
+
     def _transaction(self, id: TransactionId) -> Document:
         if id in self.transaction_lies:
             return self.transaction_lies[id]

@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector, web
 from tests.hang import HANG_SECONDS
+from tests.node.rpc.results import least
 
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
@@ -18,8 +19,11 @@ from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.results import RESULTS
+from strongroom.node.rpc.schemas import ref
 
 OPEN = DoorPolicy(open=True)
+_BLOCK, _ROW = least(ref("Block")), least(ref("TransactionRow"))
 
 
 class FakeBackend:
@@ -64,39 +68,45 @@ class FakeBackend:
         if self.bug is not None:
             raise self.bug
         return {
+            **least(RESULTS["service_info"]),
             "chain": sha256(b"chain").digest(),
             "genesis": Blob(b"genesis"),
             "height": self.height,
         }
 
     async def service_heads(self, nonce: bytes) -> list[Document]:
-        return [{"name": "n0", "node_key": bytes(32), "head": Blob(nonce)}]
+        return [{"node": "n0", "node_key": bytes(32), "head": Blob(nonce)}]
 
     def service_epochs(self, start: int) -> list[Document]:
-        return [{"epoch": start}]
+        return [{**least(ref("Epoch")), "epoch": start}]
 
     def service_policy(self) -> Document:
-        return {}
+        return self._least("Policy")
+
+    @staticmethod
+    def _least(name: str) -> Document:
+        document: Document = least(ref(name))
+        return document
 
     def service_members(self) -> list[Document]:
         return []
 
     def service_users(self) -> Document:
-        return {"open": False}
+        return self._least("Users")
 
     def service_nodes(self) -> list[Document]:
         return []
 
     def proposals(self) -> list[Document]:
-        return [{"id": "ab" * 16}]
+        return [self.proposal("ab" * 16)]
 
     def proposal(self, id: str) -> Document:
         if id != "ab" * 16:
             raise NotFound("no proposal of this id")
-        return {"id": id}
+        return {**self._least("Proposal"), "id": id}
 
     def access(self) -> Document:
-        return {"grants": [], "events": [], "alarms": [], "affiliations": [], "regions": []}
+        return self._least("Access")
 
     async def diagnostics(self, grant: str, recipient: bytes) -> Document:
         raise Refused("not-begun: nothing was begun", reason="not-begun")
@@ -105,7 +115,7 @@ class FakeBackend:
         return b"state"
 
     def node_status(self) -> Document:
-        return {"state": "voting", "executed": self.height}
+        return {**self._least("NodeStatus"), "state": "voting", "executed": self.height}
 
     async def node_evidence(self, nonce: bytes) -> Document:
         return {"evidence": Blob(b"evidence"), "nonce": nonce}
@@ -145,12 +155,15 @@ class FakeBackend:
             future.set_result(places)
 
     def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
-        return lambda: {"id": id, "status": "unknown"}
+        return lambda: {**self._least("Transaction"), "id": id}
+
+    def transaction_status(self, id: TransactionId) -> str | None:
+        return "pending" if any(id == one.id for made in self._places for one in made) else None
 
     def receipt(self, id: TransactionId) -> Document:
         if self.height < self.receipt_from:
             raise NotYet("no anchor yet")
-        return {"receipt": "of", "id": id.hex()}
+        return {**self._least("Receipt"), "id": id.hex()}
 
     @property
     def newest_block(self) -> int:
@@ -164,12 +177,16 @@ class FakeBackend:
         if height_or_hash > self.height or height_or_hash in self.pruned:
             raise NotFound(f"no block {height_or_hash}")
         self.readings += 1
-        head = {"height": height_or_hash, "hash": bytes([height_or_hash % 256]) * 32}
-        rows = {"transactions": self.transactions.get(height_or_hash, [])} if transactions else {}
+        head = {**_BLOCK, "height": height_or_hash, "hash": bytes([height_or_hash % 256]) * 32}
+        rows = {"transactions": self._rows(height_or_hash)} if transactions else {}
         return lambda: {**head, **rows}
 
-    def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
+    def _rows(self, height: int) -> list[Document]:
         rows = self.transactions.get(height, [])
+        return [{**_ROW, **row} for row in rows]
+
+    def rows_reading(self, height: int, offset: int, limit: int) -> Callable[[], Document]:
+        rows = self._rows(height)
         shown = rows[offset : offset + limit]
         return lambda: {
             "height": height,
@@ -180,13 +197,14 @@ class FakeBackend:
 
     def head_reading(self, height: int) -> Callable[[], Document]:
         self.readings += 1
-        return lambda: {"height": height, "hash": bytes([height % 256]) * 32, "count": 0}
+        head = {"height": height, "hash": bytes([height % 256]) * 32, "count": 0}
+        return lambda: {**self._least("BlockHead"), **head}
 
     def header(self, height: int) -> Document:
         return {"header": Blob(b"header"), "certificate": None}
 
     def consistency(self, start: int, end: int) -> Document:
-        return {"from": start, "to": end, "path": []}
+        return {**least(RESULTS["ledger_consistency"])}
 
     async def query(self, envelope: bytes) -> Document:
         return {"answer": Blob(self.query_answer), "height": self.height}

@@ -270,11 +270,11 @@ async def _until_closed(socket: ClientWebSocketResponse) -> None:
 async def test_topics_of_governance_and_nodes_tell_of_public_transactions_only() -> None:
     async with opened() as door, door.websocket() as socket:
         door.backend.transactions = {
-            1: [{"id": "a", "action": None}],
+            1: [{"id": "a" * 64, "action": None}],
             2: [
-                {"id": "b", "action": "ballot"},
-                {"id": "c", "action": "synced"},
-                {"id": "d", "action": None},
+                {"id": "b" * 64, "action": "ballot"},
+                {"id": "c" * 64, "action": "synced"},
+                {"id": "d" * 64, "action": None},
             ],
         }
         for number, topic in enumerate(("governance", "nodes"), start=1):
@@ -288,4 +288,4 @@ async def test_topics_of_governance_and_nodes_tell_of_public_transactions_only()
             one["topic"]: (one["height"], [it["id"] for it in one["transactions"]])
             for one in events
         }
-        assert told == {"governance": (2, ["b"]), "nodes": (2, ["c"])}
+        assert told == {"governance": (2, ["b" * 64]), "nodes": (2, ["c" * 64])}
