@@ -83,7 +83,8 @@ async def tell(stage: Stage, teller: Teller) -> dict[str, Any]:
         StrongroomError: a step failed.
     """
     with tempfile.TemporaryDirectory(prefix="strongroom-provider-") as folder:
-        provider = Provider(people={"alice": {"ctry": "DE", "acct": 0}})
+        people = {"alice": {"ctry": "DE", "acct": 0}}
+        provider = Provider(people=people, now_s=int(time.time()))
         provider.rotate("RS256")
         async with provider.serving(Path(folder)) as ca:
             teller.step(f"Found a service and start {NODES} nodes, each of another operator")
