@@ -31,7 +31,7 @@ from strongroom.node.api.public_state import (
 )
 from strongroom.node.explorer.ledger_replay import FileLedger
 from strongroom.node.faults import NotFound
-from strongroom.node.rpc.backend import Blob, Document
+from strongroom.node.rpc.backend import Blob, Document, Rows
 from strongroom.node.rpc.jsonrpc import encode_json
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.methods import METHODS
@@ -223,7 +223,11 @@ class LedgerReader:
         return epoch_documents(ledger.genesis, ledger.epochs, start, self._governance)
 
     def _block(self, height: int | bytes, transactions: bool) -> Document:
-        return self._desk.block_reading(height, transactions=transactions)()
+        block = self._desk.block_reading(height, transactions=transactions)()
+        return {
+            name: value.page(0, value.count) if isinstance(value, Rows) else value
+            for name, value in block.items()
+        }
 
     def _blocks(self, start: int, end: int, transactions: bool) -> list[Document]:
         last = min(end, start + RpcLimits().blocks_max - 1, self._desk.newest_block)

@@ -45,8 +45,8 @@ AGAIN_SECONDS = 0.3
 OPEN_SECONDS = 3.0
 HEARTBEAT_SECONDS = 2.0
 """A silent WebSocket is asked for a sign of life; without one in half of that it is lost."""
-FRAME_BYTES_MAX = 4 * 1024 * 1024
-EVENTS_MAX = 4096
+TOLD_BYTES_MAX = 4 * 1024 * 1024
+EVENTS_WAITING_MAX = 4096
 """That wait for the model; beyond, a socket is not read from."""
 BACK_BLOCKS = 64
 """Blocks before the newest that a screen begins with."""
@@ -58,7 +58,7 @@ class LiveFeed:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_MAX)
+        self._events: asyncio.Queue[Event] = asyncio.Queue(EVENTS_WAITING_MAX)
         self._height = 0
         """The newest block that was told of."""
         self._alive: set[str] = set()
@@ -141,7 +141,7 @@ class LiveFeed:
                     f"{endpoint}/ws",
                     ssl=context,
                     heartbeat=HEARTBEAT_SECONDS,
-                    max_msg_size=FRAME_BYTES_MAX,
+                    max_msg_size=TOLD_BYTES_MAX,
                 )
             async with socket:
                 async with asyncio.timeout(OPEN_SECONDS):

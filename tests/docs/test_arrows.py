@@ -55,4 +55,4 @@ def test_every_folder_with_code_is_installed() -> None:
 
 
 def test_every_readme_is_installed_beside_its_code() -> None:
-    assert PROJECT["tool"]["setuptools"]["package-data"] == {"*": ["README.md"]}
+    assert PROJECT["tool"]["setuptools"]["package-data"]["*"] == ["README.md"]
