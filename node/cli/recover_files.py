@@ -6,15 +6,13 @@ Owns these words; the steps themselves: node/membership/recovering.py.
 
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from strongroom.consensus.errors import ClientFault, OperatorFault, StrongroomError
-from strongroom.node.shown_text import shown_lines
-from strongroom.node.terminal.printing import note
+from strongroom.node.terminal.printing import move, note
 
 if TYPE_CHECKING:
     from strongroom.node.layout import NodeLayout
@@ -134,13 +132,7 @@ class ProgressLine:
         if not moving:
             note(text)
             return
-        with suppress(OSError, ValueError):
-            print(
-                f"\r\033[K{shown_lines(text)}",
-                end="\n" if ended else "",
-                file=sys.stderr,
-                flush=True,
-            )
+        move(text, ended=ended)
 
 
 def progress_text(reached: "Reached") -> str:

@@ -77,7 +77,12 @@ def give(
 
     Example: strongroom recover give offer --as member0
     """
-    from strongroom.enclave.outside.recovery_giving import check_newest, judge_offer
+    from strongroom.enclave.outside.receipt import Receipt
+    from strongroom.enclave.outside.recovery_giving import (
+        check_history,
+        check_newest,
+        judge_offer,
+    )
     from strongroom.node.client.recovery_giving import (
         check_executed,
         give_share,
@@ -92,6 +97,8 @@ def give(
     receipts = [read_handed(path, "a receipt") for path in receipt or []]
     known = max(known_height(directory, service, receipts), at_least)
     check_newest(judged, Height(known))
+    for data in receipts:
+        check_history(judged, Receipt.from_json(data))
     check_executed(judged, seen_state(directory, service), lost_above)
     pin = TokenPin(member, pin_file, pin_fd)
     given = give_share(

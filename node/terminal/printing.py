@@ -139,6 +139,13 @@ def warn(text: str) -> None:
         print(shown_lines(text), file=sys.stderr, flush=True)
 
 
+def move(text: str, *, ended: bool) -> None:
+    """Say on stderr how far something is, over what was said of it before; at its end go on below.
+    For terminals alone."""
+    with suppress(OSError, ValueError):
+        typer.echo(f"\r\x1b[K{shown(text)}", err=True, nl=ended)
+
+
 def _plain(value: object) -> object:
     """JSON form of what the codec knows and JSON does not: bytes as hex."""
     if isinstance(value, bytes):

@@ -49,9 +49,6 @@ def test_a_rule_is_shown_with_the_regions_that_it_stands_for_beside_the_services
 def test_a_simulation_says_from_where_calls_would_come() -> None:
     rules = Rules.of(founded(4).constitution)
     ruled = replace(rules, program_regions=(("records", ("NO", "SE")),))
-    (found,) = rule_differences(rules, ruled)
-    assert found.to_json() == {
-        "thing": "calls of records from",
-        "before": None,
-        "after": ["NO", "SE"],
-    }
+    said, let_in = (found.to_json() for found in rule_differences(rules, ruled))
+    assert said == {"thing": "calls of records from", "before": None, "after": ["NO", "SE"]}
+    assert let_in == {"thing": "calls of records let in", "before": None, "after": []}
