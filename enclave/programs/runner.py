@@ -67,6 +67,8 @@ _TURN_STEPS = 1 << 40
 """Of a program at the turn of an epoch: its boxes are counted when they are made."""
 _NOTE_STEPS = 16
 """Of counting a use: one look and one change."""
+_NOBODY = b""
+"""Between two callers: what is judged beside programs (who may open a session) knows nobody."""
 _Operations = dict[tuple[str, str], Operation]
 
 
@@ -187,6 +189,7 @@ class Runner:
         """Programs see this height, block time and epoch from now on."""
         context = self._context
         context.height, context.time_ms, context.epoch = height, time_ms, epoch
+        context.enter(_NOBODY)
         self._shared, self._steps = WRITES_SHARED_MAX, STEPS_SHARED_MAX
 
     @property
@@ -305,6 +308,9 @@ class Runner:
             return False, (failed.code, failed.message)
         finally:
             self.state.roll_back()
+            self._context.enter(
+                _NOBODY
+            )  # a block that follows knows nothing of who asked, and when
 
     def _decide(self, call: bytes) -> tuple[bool, Any]:
         """(True, value), or (False, (code, message)) of a refusal whose record is to stand."""

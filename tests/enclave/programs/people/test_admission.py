@@ -149,3 +149,23 @@ def test_T11_forged_tokens_fill_their_own_lanes_share_alone() -> None:
         *["no room"] * 2,
         "executed",
     ]
+
+
+def test_T03_whom_a_replica_answered_last_and_when_changes_nothing_that_all_decide() -> None:
+    """Replicas answer other queries at other times: an opening is judged by block time on each."""
+    chain = ClosedChain()
+    assert chain.presented("alice", chain.token()) == "executed"
+    other = chain.new_executor(1)
+    for made, outcome in zip(chain.blocks, chain.outcomes, strict=True):
+        other.apply(made.header, outcome)
+    late = int(chain.tip.time_ms) + 2 * HOUR * 1000
+    assert isinstance(
+        chain.executor.query(chain.query_envelope("alice", "people.standing")[1], clock_ms=late),
+        bytes,
+    )
+    made = chain.make({0: [[chain.open("alice")[1]]]})
+    run = chain.run_of(made, parent=chain.executor.header)
+    (here,), (there,) = (each.execute(run, [made.batches]) for each in (chain.executor, other))
+    assert codes(here) == ["executed"]
+    assert here.encode() == there.encode()
+    assert chain.executor.root == other.root
