@@ -308,9 +308,7 @@ class Runner:
             return False, (failed.code, failed.message)
         finally:
             self.state.roll_back()
-            self._context.enter(
-                _NOBODY
-            )  # a block that follows knows nothing of who asked, and when
+            self._context.enter(_NOBODY)  # a block knows nothing of who asked, and when
 
     def _decide(self, call: bytes) -> tuple[bool, Any]:
         """(True, value), or (False, (code, message)) of a refusal whose record is to stand."""
