@@ -56,7 +56,10 @@ def node_layout(folder: Path) -> "NodeLayout":
         raise OperatorFault(f"there is no folder {folder}: name a node's folder with --ledger")
     missing = [
         name
-        for name, there in (("node.toml", layout.config.is_file()), ("chip/", layout.chip.is_dir()))
+        for name, there in (
+            (layout.config.name, layout.config.is_file()),
+            ("chip/", layout.chip.is_dir()),
+        )
         if not there
     ]
     raise OperatorFault(

@@ -35,7 +35,7 @@ def rule_differences(before: Rules, after: Rules) -> tuple[Difference, ...]:
     old, new = _things(before), _things(after)
     return tuple(
         Difference(thing, old.get(thing), new.get(thing))
-        for thing in sorted({*old, *new}, key=_place)
+        for thing in sorted({*old, *new}, key=lambda thing: (_place(thing), thing))
         if old.get(thing) != new.get(thing)
     )
 
