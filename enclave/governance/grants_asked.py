@@ -68,7 +68,7 @@ def ask(context: ActionContext) -> tuple[str, str]:
     emergency = kind == GrantKind.EMERGENCY
     enough = 1 if emergency else needed
     # Whoever approves an emergency does not review it, and nobody asks before it is reviewed.
-    deciding = enough + emergency
+    deciding = enough + needed if emergency else enough
     if eligible(context.view, signer, operator) < deciding:
         refuse(
             Ground.NOT_APPROVED,

@@ -5,6 +5,7 @@ Owns what is derived from what, and what is sealed to whom; bytes are formats/re
 arithmetic sharing.py's. When one is made, who acknowledges and which is active governance says.
 
     seed ─┬─ W ── one key per epoch ── that epoch's ledger secret
+          │        └─ the ledger secret of an epoch that a recovery ended, and none of these opens
           ├─ coefficients ── shares of W, one for each member
           └─ blindings ── commitments to the shares
     the seed itself is sealed under the newest epoch's ledger secret
@@ -159,6 +160,24 @@ def open_epoch(
         input_secret=None,
         ledger=Secret(plaintext[4:]),
     )
+
+
+def lost_secret(
+    wrapping: Secret, epoch: Epoch, end: Digest, chain: ChainId, number: int
+) -> EpochSecrets:
+    """The ledger secret under which a recovery writes what it must of an epoch that no share
+    opens. Every enclave of it derives the same, and so does a later one with the same shares;
+    whoever lacks W knows nothing of it, nor of W by it.
+
+    Args:
+        wrapping: W.
+        epoch: that was lost.
+        end: digest of the header that ends it: two recoveries never write under one secret.
+        chain: the service.
+        number: of the generation.
+    """
+    ledger = wrapping.derive(labels.RECOVERY_LOST, chain + codec.encode((number, epoch, end)))
+    return EpochSecrets(epoch=epoch, input_secret=None, ledger=ledger)
 
 
 def open_share(

@@ -7,11 +7,13 @@ become; and its evidence over that ground. How the ledger is followed: execution
 
 from dataclasses import replace
 
+from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.recovery import basis_of
 from strongroom.consensus.types import ChainId, Digest, Epoch
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.execution.public_replay import PublicReplay
+from strongroom.enclave.formats.recovery import Generation
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.keys.recovery_state import Ground, RecoveryState
@@ -23,7 +25,8 @@ from strongroom.enclave.primitives import HybridKey, Secret
 def ground_of(replay: PublicReplay) -> Ground:
     """What a ledger that was followed to its end says.
 
-    An epoch of which nothing is recorded needs no share: the service died as it began.
+    An epoch of which nothing is recorded needs no share: the service died as it began. Nor does
+    one that a recovery under these shares ended: `ended_under`.
 
     Raises:
         OperatorFault: nothing that members could agree to; or no share opens an epoch of which
@@ -36,6 +39,7 @@ def ground_of(replay: PublicReplay) -> Ground:
         raise OperatorFault("the shares in force are not those that a quorum anchored")
     generation, added = shares.generation(record), shares.added(record.number)
     covered = {*range(generation.first, generation.epoch + 1), *added}
+    covered |= ended_under(replay.epochs, generation).keys()
     for epoch in range(replay.epochs.epoch_at(found.executed.height) + 1):
         if epoch not in covered:
             raise OperatorFault(
@@ -51,6 +55,19 @@ def ground_of(replay: PublicReplay) -> Ground:
         generation=generation,
         added=tuple(sorted(added.items())),
     )
+
+
+def ended_under(epochs: EpochChain, generation: Generation) -> dict[Epoch, Digest]:
+    """Epochs that a recovery under these shares ended, each with the digest of its last header.
+
+    Where no box holds the secret of one, no outcome of it was recorded when it ended, and all that
+    is now, its recovery wrote under `lost_secret`. No box is added after a recovery (`suspect`).
+    """
+    return {
+        one.opening.epoch: one.opening.digest
+        for one in epochs.recoveries()
+        if (one.rules.generation, one.rules.shares) == (generation.number, generation.digest)
+    }
 
 
 def state_on(

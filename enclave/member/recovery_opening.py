@@ -12,16 +12,17 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.recovery import RecoveryCertificate
-from strongroom.consensus.types import Epoch, Height
+from strongroom.consensus.types import Digest, Epoch, Height
 from strongroom.enclave.execution.executor import Diverged, Executor
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.recovery_plan import RecoveryPlan
 from strongroom.enclave.governance.recovering import check_plan
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.keys.keys import EpochSecrets, ServiceSecret
-from strongroom.enclave.keys.recovery import open_epoch
+from strongroom.enclave.keys.recovery import lost_secret, open_epoch
 from strongroom.enclave.keys.recovery_state import Ground, RecoveryState
 from strongroom.enclave.keys.sealing import SealedState
+from strongroom.enclave.member.recovery_ground import ended_under
 from strongroom.enclave.primitives import DoesNotOpen, Secret, verify
 from strongroom.enclave.programs.framework import Program
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
@@ -63,7 +64,8 @@ class OpenedLedger:
         self._ground, self._plan = ground, plan
         self._lost, self._lost_anchor = lost, epochs.anchor
         self._chain = genesis.chain
-        self._secrets = _opened(ground, lost.epoch, wrapping, service)
+        ended = ended_under(epochs, ground.generation) | {lost.epoch: plan.opening.digest}
+        self._secrets = _opened(ground, ended, lost.epoch, wrapping)
         self._service = service
         certificate.check(genesis.chain, lost, verify, anchor=epochs.anchor)
         epochs.extend(EpochEntry(plan.opening, certificate, plan.description, plan.public_key))
@@ -126,27 +128,28 @@ class OpenedLedger:
 
 
 def _opened(
-    ground: Ground, lost: Epoch, wrapping: Secret, service: Secret
+    ground: Ground, ended: dict[Epoch, Digest], lost: Epoch, wrapping: Secret
 ) -> tuple[EpochSecrets, ...]:
     """Ledger secrets of all epochs up to the lost one.
 
-    Where that one is not covered nothing of it is recorded (recovery_ground.py). Blocks that nobody
-    executed, and the one that ends it, still have outcomes: their secret follows from S of the
-    epoch that begins, so that every enclave of this recovery has the same.
+    Where no box holds that of an epoch, a recovery under these shares ended it or ends it now, and
+    nothing else is recorded of it (recovery_ground.py). Blocks that nobody executed, and the one
+    that ends it, still have outcomes. Their secret follows from W: so every enclave of this
+    recovery has the same, and the next recovery under these shares too.
     """
     generation = ground.generation
+    chain, number = generation.chain, generation.number
     boxes = {
         Epoch(epoch): generation.epoch_box(Epoch(epoch))
         for epoch in range(generation.first, generation.epoch + 1)
     } | dict(ground.added)
     try:
-        opened = tuple(
-            open_epoch(wrapping, epoch, boxes[epoch], generation.chain, generation.number)
-            for epoch in sorted(boxes)
+        return tuple(
+            open_epoch(wrapping, epoch, boxes[epoch], chain, number)
+            if epoch in boxes
+            else lost_secret(wrapping, epoch, ended[epoch], chain, number)
+            for epoch in sorted({*boxes, *ended})
             if epoch <= lost
         )
     except DoesNotOpen:
         raise OperatorFault("the shares open nothing: whoever made them lied") from None
-    if lost in boxes:
-        return opened
-    return (*opened, ServiceSecret(service).split(lost).without_input())

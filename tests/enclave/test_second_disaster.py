@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from tests.enclave.dead_service import Record
-from tests.enclave.mortal_world import MortalWorld
+from tests.enclave.mortal_world import MortalWorld, founded
 from tests.enclave.service_world import admitted
 from tests.enclave.test_succession import _keys
 
@@ -14,10 +14,11 @@ from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault, PeerFault, ReceiptInvalid
 from strongroom.consensus.recovery import Agreement
 from strongroom.consensus.statements import Certificate
-from strongroom.consensus.types import Digest, Height
+from strongroom.consensus.types import ChainId, Digest, Epoch, Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.formats.recovery_share import ShareRefused
+from strongroom.enclave.keys.recovery import lost_secret
 from strongroom.enclave.outside.misbehaviour import NO_CONTRADICTION, judge
 from strongroom.enclave.outside.misbehaviour_shown import Shown, ShownAgreement
 from strongroom.enclave.outside.receipts import Receipt, build_receipt, verify_receipt
@@ -27,7 +28,7 @@ from strongroom.enclave.outside.recovery_giving import (
     check_history,
     judge_offer,
 )
-from strongroom.enclave.primitives import verify
+from strongroom.enclave.primitives import Secret, verify
 from strongroom.enclave.proofs.genesis import epoch_chain
 
 
@@ -297,6 +298,42 @@ def test_T5B_who_agreed_to_what_goes_on_from_the_first_is_no_double_signer(
     for told, shown in ((other, first), (other, second), (hidden, first), (hidden, second)):
         guilty = judge(told, shown, genesis.pin).guilty
         assert [one.name for one in guilty] == ["member1"], "that one goes on from neither"
+
+
+def test_a_third_disaster_before_new_shares_is_none_for_them() -> None:
+    """What the second recovery wrote in the epoch that it ended, under no share of its own, opens
+    with W: so do those that follow, until members hold new shares."""
+    world = living()
+    shares = world.governance_now()
+    for lives, by in enumerate(((0,), (1,), (0, 2), (1,)), 1):
+        if lives == 3:  # ordered, and executed by nobody
+            block = world.next_block((world.open("alice")[1],))
+            world.blocks.append(block)
+            world.tip = block.header
+        certificate = world.recover(by, ("member2", "member3"))
+        assert certificate.opening.epoch == lives - 1
+        assert world.governance_now() == shares
+    world.share()
+    world.pay(world.session("alice"), 2)
+    world.commit()
+    assert world.recover((0,)).rules.generation == 2
+    assert world.balance() == 72
+
+
+def test_what_a_recovery_wrote_opens_with_w_of_its_shares_and_for_that_end_alone() -> None:
+    wrapping, end = Secret.fresh(), Digest(bytes(32))
+    chain = founded().verified.chain
+    own = lost_secret(wrapping, Epoch(1), end, chain, 1)
+    assert not own.opens
+    assert own.ledger.reveal() == lost_secret(wrapping, Epoch(1), end, chain, 1).ledger.reveal()
+    others = [
+        lost_secret(Secret.fresh(), Epoch(1), end, chain, 1),
+        lost_secret(wrapping, Epoch(2), end, chain, 1),
+        lost_secret(wrapping, Epoch(1), Digest(b"x" * 32), chain, 1),
+        lost_secret(wrapping, Epoch(1), end, ChainId(bytes(32)), 1),
+        lost_secret(wrapping, Epoch(1), end, chain, 2),
+    ]
+    assert len({one.ledger.reveal() for one in (own, *others)}) == 1 + len(others)
 
 
 # --- a host that feeds the ledger otherwise ---
