@@ -99,7 +99,7 @@ class Model:
         """Take what was told. A document of another shape than it should have tells nothing."""
         try:
             self._takes[type(event)](event)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             self._note(event.now, "a node tells something that cannot be read", "warn", "unread")
 
     # --- what is taken ---
@@ -208,10 +208,14 @@ class Model:
             self._arrived.append((event.now, block.count))
 
     def _missed(self, event: Missed) -> None:
+        if number(event.first) is None or number(event.last) is None:
+            raise ValueError("heights are numbers")
         words = f"blocks {event.first} to {event.last} came too fast for this screen"
         self._note(event.now, words, "warn", "missed")
 
     def _public_told(self, event: PublicTold) -> None:
+        if number(event.height) is None:
+            raise ValueError("a height is a number")
         for row in event.transactions[:PUBLIC_SHOWN_MAX]:
             words = f"{shown(row['action'])} at {event.height}: {shown(row['status'])}"
             self._note(event.now, words, "", "public")
@@ -250,7 +254,7 @@ class Model:
 
     def _note(self, now: float, words: str, tone: str, kind: str) -> None:
         self.numbers += 1
-        self._notes.append(Note(self.numbers, now, words, tone, kind))
+        self._notes.append(Note(self.numbers, now, shown(words), tone, kind))
 
     def _voting(self) -> int:
         return sum(

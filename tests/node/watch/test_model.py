@@ -138,6 +138,10 @@ def test_names_are_escaped_and_nothing_of_them_is_obeyed() -> None:
         FeedLost(NOON, HOSTILE),
         ChainChecked(NOON, 1, "forged", HOSTILE),
         NodesTold(NOON, [{"name": HOSTILE, "operator": HOSTILE, "verdict": HOSTILE}]),
+        Missed(NOON, HOSTILE, 9),  # type: ignore[arg-type]
+        Missed(NOON, 7, HOSTILE),  # type: ignore[arg-type]
+        PublicTold(NOON, HOSTILE, [{"action": "a", "status": "b"}]),  # type: ignore[arg-type]
+        ChainChecked(NOON, HOSTILE, HOSTILE, ""),  # type: ignore[arg-type]
     )
     text = repr(model.view(NOON))
     assert "\\\\x1b" in text
