@@ -162,7 +162,10 @@ class LiveFeed:
     async def _subscribe(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         await socket.send_str(_call(0, "node_status", {}))
         status = json.loads(await socket.receive_str())["result"]
-        first = self._height + 1 if self._height else max(1, status["executed"] - BACK_BLOCKS + 1)
+        executed = _height(status["executed"])
+        if not 0 < self._height <= executed:  # the node before was ahead of this one, or lied
+            self._height = max(0, executed - BACK_BLOCKS)
+        first = self._height + 1
         for id, topic in enumerate(TOPICS, 1):
             params: dict[str, Any] = {"topic": topic}
             if topic == "heads":

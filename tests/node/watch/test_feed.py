@@ -1,5 +1,6 @@
 """The live feed takes from a node's WebSocket numbers where numbers belong, or nothing."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -7,10 +8,47 @@ from typing import Any, cast
 import pytest
 from tests.node.watch.told import ENDPOINTS, NOON, head
 
-from strongroom.node.watch.feed import LiveFeed
+from strongroom.node.watch.feed import BACK_BLOCKS, LiveFeed
 
 COPIES = "\x1b]52;c;cm0gLXJm\x07"
 """To a terminal: put this on the clipboard."""
+
+
+class Socket:
+    """A node that says it executed so much, and is asked for heads."""
+
+    def __init__(self, executed: object) -> None:
+        self._executed = executed
+        self.first: int | None = None
+
+    async def send_str(self, text: str) -> None:
+        self.first = json.loads(text)["params"].get("from", self.first)
+
+    async def receive_str(self) -> str:
+        return json.dumps({"result": {"executed": self._executed}})
+
+
+async def begun_at(one: LiveFeed, executed: object) -> int | None:
+    socket = Socket(executed)
+    await one._subscribe(cast(Any, socket))
+    return socket.first
+
+
+async def test_after_a_node_that_lied_about_its_height_the_next_ones_blocks_are_asked_for() -> None:
+    one = feed()
+    assert await begun_at(one, 100) == 100 - BACK_BLOCKS + 1
+    await one._tell({"method": "ledger_event", "params": told_head(110)})
+    assert await begun_at(one, 120) == 111
+    await one._tell({"method": "ledger_event", "params": told_head(2**60)})
+    assert await begun_at(one, 130) == 130 - BACK_BLOCKS + 1
+    await one._tell({"method": "ledger_event", "params": told_head(131)})
+    assert await begun_at(one, 131) == 132
+    with pytest.raises(ValueError, match="height"):
+        await begun_at(one, float("inf"))
+
+
+def told_head(height: int) -> dict[str, Any]:
+    return head(NOON, height).document | {"topic": "heads"}
 
 
 def feed() -> LiveFeed:
