@@ -47,7 +47,10 @@ async def source(directory: Path, ledger: Path | None = None) -> AsyncIterator[S
             said = monotonic()
             note(f"read up to height {height}, {said - begun:.0f} s")
 
-    async with reading(directory, ledger, progress) as opened:
+    def left_out(blocks: int) -> None:
+        note(f"left out: {blocks} blocks at the end of the files, which no quorum certified")
+
+    async with reading(directory, ledger, progress, left_out) as opened:
         if ledger is not None:
             note(f"from files, checked from the genesis beside them on: {opened.service.pin}")
         yield opened

@@ -1,7 +1,8 @@
 """A ledger's files followed from genesis on without a key: its epochs, its history, and what
 governance says at its end.
 
-Owns the walk over the files. What is checked of each block and outcome is the enclave's
+Owns the walk over the files, and where it ends: with the newest block that a quorum certified; what
+lies above counts for nothing. What is checked of each block and outcome is the enclave's
 (enclave/execution/public_replay.py); the newest certificate is checked here, and with it all that
 it stands on.
 """
@@ -60,6 +61,8 @@ class FileLedger:
     newest: Header
     end: AtEnd
     mempool: NothingWaits
+    uncertified: int
+    """Blocks above the newest certified one, which are not shown."""
 
     @property
     def state(self) -> Callable[[], AtEnd]:
@@ -75,8 +78,8 @@ def read_ledger(folder: Path, progress: Callable[[int], None] = lambda _: None) 
         progress: told the height, now and then.
 
     Raises:
-        ReceiptInvalid: ``cannot check``: there is none; ``incomplete``: files are damaged;
-            ``forged``: a block or outcome is not what it says.
+        ReceiptInvalid: ``cannot check``: there is none, or no quorum certified any of its blocks;
+            ``incomplete``: files are damaged; ``forged``: a block or outcome is not what it says.
     """
     ledger = find_ledger(folder)
     data = read_genesis(ledger, None)
@@ -95,6 +98,7 @@ def _follow(
 ) -> FileLedger:
     replay, history = PublicReplay(genesis), HistoryTree(genesis.header)
     newest, certified = genesis.header, None
+    uncertified = _leave_uncertified(store)
     governance = replay.governance.document()
     for height in range(1, store.newest_block + 1):
         block = StoredBlock.decode(store.block(height) or b"")
@@ -122,4 +126,26 @@ def _follow(
         newest,
         AtEnd(store.newest_outcome, governance),
         NothingWaits(),
+        uncertified,
     )
+
+
+def _leave_uncertified(store: FileStore) -> int:
+    """Let the ledger end with its newest block that has a certificate; how many blocks are left."""
+    written = store.newest_block
+    certified = next(
+        (
+            height
+            for height in range(written, 0, -1)
+            if StoredBlock.decode(store.block(height) or b"").certificate is not None
+        ),
+        0,
+    )
+    if written and not certified:
+        raise ReceiptInvalid(
+            "no block in these files has a certificate: nothing says that a quorum agreed; take "
+            "the files of another node",
+            verdict="cannot check",
+        )
+    store.end_with(certified)
+    return written - certified

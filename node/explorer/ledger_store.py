@@ -46,6 +46,11 @@ class FileStore:
         """Height of the newest outcome."""
         return len(self._places[Kind.OUTCOME])
 
+    def end_with(self, height: int) -> None:
+        """Know nothing of what lies above."""
+        for places in self._places.values():
+            del places[height:]
+
     def block(self, height: int) -> bytes | None:
         """The payload of a block; None if there is none of this height."""
         return self._read(Kind.BLOCK, height)

@@ -34,7 +34,10 @@ class Source(Protocol):
 
 @asynccontextmanager
 async def reading(
-    directory: Path, ledger: Path | None, progress: Callable[[int], None] = lambda _: None
+    directory: Path,
+    ledger: Path | None,
+    progress: Callable[[int], None] = lambda _: None,
+    left_out: Callable[[int], None] = lambda _: None,
 ) -> AsyncIterator[Source]:
     """Read at nodes, or with `ledger` in files.
 
@@ -42,6 +45,7 @@ async def reading(
         directory: the cluster's folder; with `ledger` not looked at.
         ledger: a node's folder, or that of its segments.
         progress: told how far the files are read.
+        left_out: told how many blocks at the end no quorum certified, if any.
 
     Raises:
         OperatorFault: there is no cluster in the folder.
@@ -51,7 +55,10 @@ async def reading(
         from strongroom.node.explorer.ledger_reader import LedgerReader
         from strongroom.node.explorer.ledger_replay import read_ledger
 
-        async with LedgerReader(read_ledger(ledger, progress)) as files:
+        read = read_ledger(ledger, progress)
+        if read.uncertified:
+            left_out(read.uncertified)
+        async with LedgerReader(read) as files:
             yield files
         return
     from strongroom.node.client.audit.reader import Reader

@@ -85,14 +85,28 @@ class Record:
 class Segments:
     """The files of one block store. `scan`, then `resume`, then append; reads need neither."""
 
-    def __init__(self, directory: Path, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        segment_bytes_max: int = SEGMENT_BYTES_MAX,
+        *,
+        read_only: bool = False,
+    ) -> None:
         """List the files and check that each is what its name says; the first one is made if there
-        is none.
+        is none, and a newest one whose making was cut short is made again.
+
+        Args:
+            directory: where they lie.
+            segment_bytes_max: size of a file that takes no further block.
+            read_only: nothing is made or removed: a node may be writing there, and a newest file
+                without a whole header is one that it makes at this moment.
 
         Raises:
             CorruptRecord: a header is damaged, or files were swapped or renamed.
         """
-        make_directory(directory)
+        if not read_only:
+            make_directory(directory)
+        self._read_only = read_only
         self._directory, self._segment_bytes_max = directory, segment_bytes_max
         self._markers: dict[int, bytes] = {}
         """By first height, ascending."""
@@ -107,10 +121,11 @@ class Segments:
             except TornTail:
                 if first != firsts[-1]:
                     raise
-                self.path(first).unlink()
-                fsync_directory(directory)
+                if not read_only:
+                    self.path(first).unlink()
+                    fsync_directory(directory)
         self._newest = firsts[-1] if firsts else 1
-        if self._newest not in self._markers:
+        if self._newest not in self._markers and not read_only:
             self._begin(self._newest).close()
 
     @property
@@ -182,6 +197,7 @@ class Segments:
     def resume(self, heights: Heights, tail: TornTail | None) -> None:
         """Cut the torn tail that a scan found, if any, and append after it; what stands there is
         durable on return."""
+        invariant(not self._read_only, "files that are only read are not appended to")
         if tail is not None:
             cut(tail)
         self._writer = FrameWriter.resume(self.path(self._newest), Purpose.BLOCKS, self._newest)

@@ -34,6 +34,7 @@ from strongroom.node.watch.events import (
     ServiceTold,
     StatusTold,
 )
+from strongroom.node.watch.reading import number
 
 STATUS_SECONDS = 0.5
 """Between two questions to a node."""
@@ -161,12 +162,15 @@ class LiveFeed:
     async def _subscribe(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         await socket.send_str(_call(0, "node_status", {}))
         status = json.loads(await socket.receive_str())["result"]
-        first = self._height + 1 if self._height else max(1, status["executed"] - BACK_BLOCKS + 1)
-        for number, topic in enumerate(TOPICS, 1):
+        executed = _height(status["executed"])
+        if not 0 < self._height <= executed:  # the node before was ahead of this one, or lied
+            self._height = max(0, executed - BACK_BLOCKS)
+        first = self._height + 1
+        for id, topic in enumerate(TOPICS, 1):
             params: dict[str, Any] = {"topic": topic}
             if topic == "heads":
                 params["from"] = first
-            await socket.send_str(_call(number, "ledger_subscribe", params))
+            await socket.send_str(_call(id, "ledger_subscribe", params))
 
     async def _tell(self, frame: dict[str, Any]) -> None:
         if "method" not in frame:
@@ -175,12 +179,13 @@ class LiveFeed:
             return
         told, now = frame["params"], time.time()
         if "missed" in told:
-            await self._events.put(Missed(now, told["missed"]["from"], told["missed"]["to"]))
+            left_out = told["missed"]
+            await self._events.put(Missed(now, _height(left_out["from"]), _height(left_out["to"])))
         elif told["topic"] == "heads":
-            self._height = max(self._height, int(told["height"]))
+            self._height = max(self._height, _height(told["height"]))
             await self._events.put(HeadTold(now, told))
         elif told.get("transactions"):
-            await self._events.put(PublicTold(now, told["height"], told["transactions"]))
+            await self._events.put(PublicTold(now, _height(told["height"]), told["transactions"]))
 
 
 async def from_files(reader: LedgerReader, back: int = BACK_BLOCKS) -> AsyncIterator[Event]:
@@ -202,8 +207,20 @@ async def from_files(reader: LedgerReader, back: int = BACK_BLOCKS) -> AsyncIter
     yield FilesEnded(now, newest)
 
 
-def _call(number: int, method: str, params: dict[str, Any]) -> str:
-    return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+def _height(told: Any) -> int:
+    """A height as a node tells it.
+
+    Raises:
+        ValueError: it is none: text would reach the screen, and what is no number ends the feed.
+    """
+    height = number(told)
+    if height is None:
+        raise ValueError("a height is no number")
+    return height
+
+
+def _call(id: int, method: str, params: dict[str, Any]) -> str:
+    return json.dumps({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
 
 
 async def check(reader: Source, height: int) -> tuple[int, str, str]:

@@ -2,7 +2,8 @@
 
 Owns what is kept (the newest blocks and notes, within bounds), and which changes are worth a line:
 a node that stops or comes back, a view without a block, an epoch, a lost feed, a quorum that is
-gone. Knows no clock: moments come with events. Text from a node is escaped here, once.
+gone. Knows no clock: moments come with events. Text from a node is escaped here. No node's word
+alone says how many vote, or how far the service is.
 """
 
 from collections import deque
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from strongroom.consensus.quorum import Quorum
 from strongroom.node.shown_text import shown
 from strongroom.node.watch.events import (
     Asked,
@@ -27,7 +29,9 @@ from strongroom.node.watch.events import (
 )
 from strongroom.node.watch.numbers import (
     RATES_KEPT,
+    agreed,
     intervals,
+    members_of,
     nullified,
     order,
     rates,
@@ -46,6 +50,8 @@ INTERVALS = 64
 """Between the newest blocks: their median, their 95th percentile."""
 VOTING = ("voting", "following")
 NO_ANSWER = "no answer"
+AHEAD_MAX = 1_000
+"""Blocks or views beyond what honest nodes are known to have reached: more is a lie."""
 ITSELF = "itself"
 """A node's verdict over its own evidence; after a loss another one is asked."""
 
@@ -60,6 +66,8 @@ class _Node:
     seen: float | None = None
     """When it last answered."""
     asked: bool = False
+    members: int | None = None
+    """How many vote, as it told last."""
     registered: dict[str, Any] | None = None
 
 
@@ -69,6 +77,8 @@ class Model:
     def __init__(self) -> None:
         self._service: dict[str, Any] = {}
         self._nodes: dict[str, _Node] = {}
+        self._endpoints: set[str] = set()
+        """Those of the nodes that are asked; others are known by word alone."""
         self._blocks: deque[BlockRow] = deque(maxlen=BLOCKS_KEPT)
         self._arrived: deque[tuple[float, int]] = deque(maxlen=BLOCKS_KEPT)
         """(moment, transactions) of blocks that came while this looked on."""
@@ -78,6 +88,8 @@ class Model:
         self._source = ""
         """The endpoint of the feed."""
         self._lost = False
+        self._doubted = False
+        """This feed told a head beyond all others."""
         self._view: tuple[int, str, float] | None = None
         """(number, leader, since)."""
         self._quorum: bool | None = None
@@ -99,7 +111,7 @@ class Model:
         """Take what was told. A document of another shape than it should have tells nothing."""
         try:
             self._takes[type(event)](event)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             self._note(event.now, "a node tells something that cannot be read", "warn", "unread")
 
     # --- what is taken ---
@@ -133,6 +145,7 @@ class Model:
         else:
             node.status, node.seen = read_status(event.document), event.now
             node.name = node.status["node"]
+            node.members = node.status["members"] or node.members
             self._note_state(event.now, node, was, first)
             self._note_view(event.now, node.status)
         self._note_quorum(event.now)
@@ -150,7 +163,10 @@ class Model:
 
     def _note_view(self, now: float, status: dict[str, Any]) -> None:
         at, leader, height = status["view"], status["leader"], status["height"] or 0
-        if at is None or (self._view is not None and at <= self._view[0]):
+        bound = self._bound("view", ahead=0)
+        if at is None or bound is None or at > bound:
+            return
+        if self._view is not None and at <= self._view[0] <= bound + AHEAD_MAX:
             return
         newest = self._blocks[-1] if self._blocks else None
         if newest is not None and height <= newest.height and at > newest.view + 2:
@@ -190,7 +206,14 @@ class Model:
                 self._note(event.now, words, "good" if good else "bad", "evidence")
 
     def _head_told(self, event: HeadTold) -> None:
-        block = read_head(event.document)
+        block, bound = read_head(event.document), self._bound("height")
+        if bound is not None and block.height > bound:
+            if not self._doubted:
+                words = f"{self._feed_name} tells of block {block.height}, other nodes do not"
+                self._note(event.now, words, "bad", "head-doubted")
+            self._doubted = True
+            return
+        self._forget_beyond(bound)
         before = self._blocks[-1] if self._blocks else None
         if before is not None and block.height <= before.height:
             return
@@ -208,10 +231,14 @@ class Model:
             self._arrived.append((event.now, block.count))
 
     def _missed(self, event: Missed) -> None:
+        if number(event.first) is None or number(event.last) is None:
+            raise ValueError("heights are numbers")
         words = f"blocks {event.first} to {event.last} came too fast for this screen"
         self._note(event.now, words, "warn", "missed")
 
     def _public_told(self, event: PublicTold) -> None:
+        if number(event.height) is None:
+            raise ValueError("a height is a number")
         for row in event.transactions[:PUBLIC_SHOWN_MAX]:
             words = f"{shown(row['action'])} at {event.height}: {shown(row['status'])}"
             self._note(event.now, words, "", "public")
@@ -221,13 +248,14 @@ class Model:
         name = self._feed_name
         if self._lost:
             self._note(event.now, f"feed again, from {name}", "good", "feed-back")
-        self._lost = False
+        self._lost = self._doubted = False
 
     def _feed_lost(self, event: FeedLost) -> None:
         self._feed, self._feed_tone, self._source = "FEED LOST", "bad", ""
         if not self._lost:
             self._note(event.now, f"feed lost: {shown(event.why)}", "bad", "feed-lost")
         self._lost = True
+        self._forget_beyond(self._bound("height"))
 
     def _checked(self, event: ChainChecked) -> None:
         tone = "good" if event.verdict == "valid" else "bad"
@@ -241,8 +269,9 @@ class Model:
     # --- what is kept ---
 
     def _expect(self, endpoint: str) -> None:
-        if len(self._nodes) < NODES_KEPT:
+        if endpoint in self._nodes or len(self._nodes) < NODES_KEPT:
             self._nodes.setdefault(endpoint, _Node(shown(endpoint), endpoint))
+            self._endpoints.add(endpoint)
 
     def _node_at(self, endpoint: str) -> _Node | None:
         self._expect(endpoint)
@@ -250,7 +279,7 @@ class Model:
 
     def _note(self, now: float, words: str, tone: str, kind: str) -> None:
         self.numbers += 1
-        self._notes.append(Note(self.numbers, now, words, tone, kind))
+        self._notes.append(Note(self.numbers, now, shown(words), tone, kind))
 
     def _voting(self) -> int:
         return sum(
@@ -259,12 +288,36 @@ class Model:
         )
 
     def _sizes(self) -> tuple[int | None, int | None]:
-        newest = max(
-            (node.status for node in self._nodes.values() if node.status is not None),
-            key=lambda one: one["height"] or 0,
-            default=None,
-        )
-        return (None, None) if newest is None else (newest["quorum"], newest["members"])
+        """(quorum, members): the quorum follows from the number of members, whatever a node
+        says."""
+        told = [node.members for node in self._nodes.values() if node.members is not None]
+        members = members_of(told, len(self._endpoints))
+        return (None, None) if members is None else (Quorum(members).size, members)
+
+    def _bound(self, name: str, ahead: int = AHEAD_MAX) -> int | None:
+        """Up to where a height, a view or an epoch is believed; None: nothing is known to compare
+        it with."""
+        _, members = self._sizes()
+        told = [node.status[name] for node in self._nodes.values() if node.status is not None]
+        reached = None if members is None else agreed(told, Quorum(members).faults)
+        return None if reached is None else reached + ahead
+
+    def _forget_beyond(self, bound: int | None) -> None:
+        """Blocks that were told when nothing was known to compare them with."""
+        while bound is not None and self._blocks and self._blocks[-1].height > bound:
+            self._blocks.pop()
+
+    def _newest_height(self) -> int | None:
+        reached, newest = self._bound("height", ahead=0), self.newest
+        if newest is None or (reached is not None and newest.height > reached + AHEAD_MAX):
+            return reached
+        return max(newest.height, reached or 0)
+
+    def _epoch(self) -> int | None:
+        told, reached = self._service.get("epoch"), self._bound("epoch", ahead=0)
+        if told is None or reached is None:
+            return told if reached is None else reached
+        return reached if told > reached + 1 else max(told, reached)
 
     # --- what is shown ---
 
@@ -286,9 +339,7 @@ class Model:
     def view(self, now: float) -> View:
         """What is shown at this moment."""
         quorum, members = self._sizes()
-        heights = [one.status["height"] or 0 for one in self._nodes.values() if one.status]
-        newest = self.newest
-        height = max([*heights, *([] if newest is None else [newest.height])], default=None)
+        newest, height = self.newest, self._newest_height()
         by_second = rates(self._arrived, now)
         between = intervals(list(self._blocks)[-INTERVALS:])
         return View(
@@ -296,7 +347,7 @@ class Model:
             name=self._service.get("name", "?"),
             pin=self._service.get("pin", ""),
             simulated=self._service.get("simulated", False),
-            epoch=self._service.get("epoch"),
+            epoch=self._epoch(),
             quorum=quorum,
             members=members,
             voting=self._voting(),

@@ -3,6 +3,7 @@
 Pure functions of what the model keeps.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -44,6 +45,28 @@ def nullified(blocks: Sequence[BlockRow]) -> int:
         for sooner, later in pairwise(blocks)
         if later.height == sooner.height + 1
     )
+
+
+def agreed(told: Iterable[int | None], faulty: int) -> int | None:
+    """What at least one honest node reached, where so many may lie: the greatest number but
+    `faulty`. Of fewer numbers the smallest: there is nobody else to ask."""
+    greatest = sorted((one for one in told if one is not None), reverse=True)
+    return greatest[min(faulty, len(greatest) - 1)] if greatest else None
+
+
+def members_of(told: Sequence[int], nodes: int) -> int | None:
+    """How many members vote, as most nodes tell; of what equally many tell, the greater number.
+
+    Args:
+        told: as each node told it last; a node alone may lie.
+        nodes: how many are asked. Until more than half of them told something, it is at least as
+            many.
+    """
+    if not told:
+        return None
+    counted = Counter(told)
+    members = max(counted, key=lambda one: (counted[one], one))
+    return members if 2 * len(told) > nodes else max(members, nodes)
 
 
 def order(name: str) -> tuple[str, int, str]:

@@ -10,6 +10,8 @@ from strongroom.node.shown_text import shown
 from strongroom.node.watch.view import BlockRow
 
 SIGNERS_KEPT = 64
+TIME_MS_END = 253_402_300_800_000
+"""The beginning of the year 10000, Unix milliseconds: no calendar here tells what is later."""
 
 
 def number(value: Any) -> int | None:
@@ -44,7 +46,7 @@ def read_head(told: dict[str, Any]) -> BlockRow:
     """One head of the topic `heads`."""
     numbers = [number(told[name]) for name in ("height", "view", "epoch", "count", "bytes")]
     time_ms = number(told["time_ms"])
-    if None in numbers or time_ms is None:
+    if None in numbers or time_ms is None or time_ms >= TIME_MS_END:
         raise ValueError("a number of a head is none")
     height, view, epoch, count, size = (one or 0 for one in numbers)
     signers = told["signers"]

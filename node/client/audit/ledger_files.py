@@ -11,7 +11,7 @@ from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.layout import ClusterLayout, NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.frames import CorruptRecord, Purpose, TornTail, read_header
+from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.segments import Heights, Kind, Segments
 
 NODES_SHOWN_MAX = 8
@@ -57,15 +57,12 @@ def read_genesis(ledger: Path, given: Path | None) -> bytes:
 
 
 def open_segments(ledger: Path) -> Segments:
-    """The files of a ledger, to be read and not changed.
+    """The files of a ledger, to be read and not changed, also while a node writes them.
 
     Raises:
-        TornTail: the newest file has no whole head yet.
         CorruptRecord: a file is not what its name says.
     """
-    newest = max(ledger.glob("blocks-*.log"), key=lambda path: path.name)
-    read_header(newest, Purpose.BLOCKS, int(newest.stem.removeprefix("blocks-")))
-    return Segments(ledger)
+    return Segments(ledger, read_only=True)
 
 
 def read_records(ledger: Path) -> Iterator[StoredBlock | Outcome]:

@@ -11,9 +11,12 @@ from tests.node.explorer.files import write_ledger
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import chain_of
+from strongroom.node.cli.explorer_source import source
 from strongroom.node.explorer.ledger_reader import LedgerReader
 from strongroom.node.explorer.ledger_replay import read_ledger
 from strongroom.node.explorer.ledger_store import FileStore
+from strongroom.node.faults import NotFound
+from strongroom.node.ledger.block_record import StoredBlock
 
 SAME = (
     ("blocks",),
@@ -126,6 +129,58 @@ def test_an_outcome_that_says_something_else_is_not_shown(
     monkeypatch.setattr(FileStore, "outcome", lying)
     with pytest.raises(ReceiptInvalid):
         read_ledger(folder)
+
+
+def uncertify(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    """The files as an operator wrote them who has no quorum from this height on."""
+    honest = FileStore.block
+
+    def alone(self: FileStore, height: int) -> bytes | None:
+        data = honest(self, height)
+        if data is None or height < first:
+            return data
+        return replace(StoredBlock.decode(data), certificate=None).encode()
+
+    monkeypatch.setattr(FileStore, "block", alone)
+
+
+def test_a_ledger_that_no_quorum_certified_is_not_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uncertify(monkeypatch, 1)
+    with pytest.raises(ReceiptInvalid) as refused:
+        read_ledger(folder)
+    assert refused.value.verdict == "cannot check"
+
+
+async def test_the_newest_certified_block_is_where_the_ledger_ends(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read_ledger(folder)
+    assert whole.uncertified == 0
+    newest = whole.store.newest_block
+    assert whole.end.executed == newest > 1
+    uncertify(monkeypatch, 2)
+    shorter = read_ledger(folder)
+    assert (shorter.newest.height, shorter.end.executed) == (1, 1)
+    assert shorter.uncertified == newest - 1
+    assert shorter.end.governance != whole.end.governance
+    status = await LedgerReader(shorter).ask("node_status")
+    assert (status["height"], status["executed"]) == (1, 1)
+    with pytest.raises(NotFound):
+        await LedgerReader(shorter).ask("ledger_block", height=2)
+    (transaction,) = Outcome.decode(FileStore(folder / "ledger").outcome(2) or b"").ids_and_codes()
+    found = await LedgerReader(shorter).ask("ledger_transaction", id=transaction[0].hex())
+    assert found["status"] == "unknown"
+
+
+async def test_how_much_is_left_out_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uncertify(monkeypatch, 2)
+    async with source(folder, folder):
+        said = capsys.readouterr().err
+    assert "which no quorum certified" in said
 
 
 def test_a_torn_end_is_where_the_ledger_ends(folder: Path) -> None:

@@ -146,7 +146,11 @@ HAPPENED: dict[str, list[Event]] = {
     "quiet": [],
     "killed": [silent(NOON, 3)],
     "no-quorum": [silent(NOON, 3), silent(NOON, 2)],
-    "view-change": [head(NOON, 1_205, view=1_313), status(NOON, 0, 1_205, view=1_314, leader="n2")],
+    "view-change": [
+        head(NOON, 1_205, view=1_313),
+        status(NOON, 0, 1_205, view=1_314, leader="n2"),
+        status(NOON, 3, view=1_314, leader="n2"),
+    ],
     "epoch": [head(NOON, 1_205, epoch=2), service(NOON, epoch=2)],
     "feed-lost": [FeedLost(NOON, f"{ENDPOINTS[0]}: its WebSocket is closed")],
     "hostile": [

@@ -1,5 +1,7 @@
 """The model of the live screen: what happened is seen from the very event that tells it."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from tests.node.watch.told import (
     ENDPOINTS,
     HOSTILE,
     NOON,
+    feed,
     head,
     modelled,
     nodes,
@@ -27,7 +30,9 @@ from strongroom.node.watch.events import (
     ServiceTold,
     StatusTold,
 )
-from strongroom.node.watch.model import BLOCKS_KEPT, NOTES_KEPT, Model
+from strongroom.node.watch.model import AHEAD_MAX, BLOCKS_KEPT, NOTES_KEPT, Model
+from strongroom.node.watch.plain import follow
+from strongroom.node.watch.reading import TIME_MS_END
 
 
 def kinds(model: Model) -> list[str]:
@@ -67,12 +72,70 @@ def test_a_quorum_that_is_gone_is_said_and_that_it_is_back() -> None:
     assert kinds(model)[-1] == "quorum-back"
 
 
+FAR = 2**60
+
+
+def test_one_node_that_lies_about_quorum_and_height_hides_nothing() -> None:
+    lie: dict[str, Any] = {
+        "height": FAR,
+        "quorum": 1,
+        "members": 1,
+        "view": FAR,
+        "epoch": FAR,
+        "leader": "n3",
+    }
+    model = modelled(*(silent(NOON, index) for index in (0, 1, 2)), status(NOON, 3, **lie))
+    view = model.view(NOON)
+    assert (view.has_quorum, view.quorum, view.members) == (False, 3, 4)
+    model = Model()
+    model.take(Asked(NOON, tuple(ENDPOINTS)))
+    for event in (*(silent(NOON, index) for index in (0, 1, 2)), status(NOON, 3, **lie)):
+        model.take(event)
+    assert model.view(NOON).has_quorum is False
+    model = modelled(status(NOON, 3, **lie), service(NOON, epoch=FAR))
+    view = model.view(NOON)
+    assert (view.has_quorum, view.quorum, view.members) == (True, 3, 4)
+    assert (view.height, view.view, view.leader, view.epoch) == (1_204, 1_311, "n1", 1)
+    assert [node.lag for node in view.nodes] == [0, 0, 0, 0]
+
+
+def test_members_are_what_most_nodes_tell_and_seven_are_five() -> None:
+    model = modelled(*(status(NOON, index, members=7, quorum=5) for index in (0, 1, 2)))
+    assert (model.view(NOON).quorum, model.view(NOON).members) == (5, 7)
+    assert model.view(NOON).has_quorum is False
+
+
+def test_a_head_beyond_all_nodes_is_doubted_once_and_real_blocks_go_on() -> None:
+    model = modelled(head(NOON, FAR), head(NOON, FAR + 1), head(NOON, 1_205))
+    assert model.view(NOON).blocks[0].height == 1_205
+    assert kinds(model) == ["head-doubted"]
+    ahead = modelled(head(NOON, 1_204 + AHEAD_MAX), head(NOON, 1_205 + AHEAD_MAX))
+    assert ahead.view(NOON).blocks[0].height == 1_204 + AHEAD_MAX
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_head_told_before_there_was_anybody_to_compare_with_is_forgotten(lost: bool) -> None:
+    model = Model()
+    model.take(Asked(NOON, tuple(ENDPOINTS)))
+    model.take(status(NOON, 3, height=FAR, view=FAR))
+    model.take(head(NOON, FAR))
+    assert model.view(NOON).height == FAR
+    for index in (0, 1, 2):
+        model.take(status(NOON, index))
+    assert (model.view(NOON).height, model.view(NOON).view) == (1_204, 1_311)
+    if lost:
+        model.take(FeedLost(NOON, "closed"))
+        assert model.newest is None
+    model.take(head(NOON, 1_205))
+    assert [one.height for one in model.view(NOON).blocks] == [1_205]
+
+
 def test_a_view_change_is_seen_from_heads_and_while_no_block_comes() -> None:
     model = modelled(head(NOON, 1_205, view=1_314))
     assert model.notes[-1].kind == "view-change"
     assert "3 views without a block before 1205" in model.notes[-1].words
     assert model.view(NOON).nullified == 3
-    stuck = modelled(status(NOON, 0, view=1_320, leader="n2"))
+    stuck = modelled(*(status(NOON, index, view=1_320, leader="n2") for index in (0, 3)))
     assert stuck.notes[-1].words == "view 1320 began, n2 leads: no block since view 1310"
     assert stuck.view(NOON).leader == "n2"
 
@@ -117,6 +180,15 @@ def test_a_block_that_was_told_before_counts_once() -> None:
     assert len(model.view(NOON).blocks) == 24
 
 
+async def test_a_time_that_no_calendar_has_tells_nothing_and_ends_nothing() -> None:
+    said: list[str] = []
+    late = [head(NOON, 1, time_ms=time_ms) for time_ms in (10**18, TIME_MS_END)]
+    last = head(NOON, 1, time_ms=TIME_MS_END - 1)
+    await follow(feed([*late, last]), Model(), said.append)
+    assert ["cannot be read" in one for one in said] == [True, True, False]
+    assert said[-1].startswith("23:59:59 block 1 ")
+
+
 def test_what_is_kept_is_bounded() -> None:
     model = Model()
     for height in range(1, 2_000):
@@ -138,6 +210,10 @@ def test_names_are_escaped_and_nothing_of_them_is_obeyed() -> None:
         FeedLost(NOON, HOSTILE),
         ChainChecked(NOON, 1, "forged", HOSTILE),
         NodesTold(NOON, [{"name": HOSTILE, "operator": HOSTILE, "verdict": HOSTILE}]),
+        Missed(NOON, HOSTILE, 9),  # type: ignore[arg-type]
+        Missed(NOON, 7, HOSTILE),  # type: ignore[arg-type]
+        PublicTold(NOON, HOSTILE, [{"action": "a", "status": "b"}]),  # type: ignore[arg-type]
+        ChainChecked(NOON, HOSTILE, HOSTILE, ""),  # type: ignore[arg-type]
     )
     text = repr(model.view(NOON))
     assert "\\\\x1b" in text

@@ -36,6 +36,7 @@ def status(now: float, index: int, height: int = 1_204, **more: Any) -> StatusTo
         "peers": 3,
         "quorum": 3,
         "members": 4,
+        "epoch": 1,
         "mempool": {"envelopes": 12, "bytes": 4_000},
         "alarm": None,
     }

@@ -1,7 +1,7 @@
 """A ledger's files against the pin: valid, forged, incomplete, or no verdict (T33, T34, T40,
 T41)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from tests.enclave.succession import Succession, after_epochs
 from typer.testing import CliRunner
 
 from strongroom.consensus.codec import encode
-from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.errors import InvariantBroken, ReceiptInvalid
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Milliseconds
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.cli.main import make_app
 from strongroom.node.client.audit.audit import CheckedLedger, check_ledger, genesis_of
 from strongroom.node.client.audit.ledger_files import find_ledger, read_genesis, read_records
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.segments import Heights, Segments
 from strongroom.node.ledger.store import BlockStore
 
 CHAIN = after_epochs(3)
@@ -281,6 +282,33 @@ def test_T40_a_torn_end_is_where_a_ledger_ends(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:3])
     assert check(list(read_records(ledger))).height == 0
     assert file.read_bytes() == b"SRL"
+
+
+def test_T40_a_file_that_a_node_begins_meanwhile_stays_and_is_where_a_ledger_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node makes its next file empty, and goes on writing to what it made."""
+    write(tmp_path)
+    ledger = find_ledger(tmp_path / "n0")
+    begun = ledger / f"blocks-{CHAIN.tip.height + 1:012d}.log"
+    honest = Path.iterdir
+
+    def just_before(self: Path) -> Iterator[Path]:
+        begun.touch()
+        return honest(self)
+
+    monkeypatch.setattr(Path, "iterdir", just_before)
+    for _ in ("begun while it is looked at", "there before"):
+        assert check(list(read_records(ledger))) == check(records())
+        assert begun.read_bytes() == b""
+
+
+def test_files_that_are_only_read_are_neither_made_nor_appended_to(tmp_path: Path) -> None:
+    segments = Segments(tmp_path, read_only=True)
+    assert list(segments.scan(1, Heights())) == []
+    with pytest.raises(InvariantBroken):
+        segments.resume(Heights(), None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_T41_a_missing_or_damaged_file_is_named_and_makes_the_ledger_incomplete(
