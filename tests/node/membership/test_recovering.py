@@ -336,7 +336,7 @@ async def test_T45_a_kill_between_any_two_operations_of_the_disk_loses_nothing_b
         (World.plan, ()),
         (lambda one: one.take("member0"), ("member0",)),
     ]
-    for number, (step, given) in enumerate(steps):
+    for number, (step, gave) in enumerate(steps):
         image = tmp_path / f"before-{number}"
         shutil.copytree(world.layout.directory, image)
         await step(world)
@@ -344,7 +344,7 @@ async def test_T45_a_kill_between_any_two_operations_of_the_disk_loses_nothing_b
         assert len(worlds) > OPERATIONS_AT_LEAST
         for one in worlds:
             told = await recovering.progress_of(one.layout, one.genesis)
-            assert (told.planned, told.given) == (number > 0, given)
+            assert (told.planned, told.given) == (number > 0, gave)
     await world.take("member2")
     made = await world.open()
     assert made.members == ("member0", "member2")
