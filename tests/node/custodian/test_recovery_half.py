@@ -156,10 +156,11 @@ async def test_a_member_gives_a_share_that_opens_in_its_token(
     monkeypatch.setattr(KeyFolder, "load", lambda *_: member)
     offer = Offer(genesis=genesis.data, entries=(), plan=planned(one)[1], generation=one.generation)
     judged = judge_offer(offer.encode(), genesis.pin)
+    now_ms = int(judged.plan.opening.time_ms)
     with pytest.raises(OperatorFault, match="lies in token 'board'"):
-        give_share(tmp_path, service, "member1", judged)
+        give_share(tmp_path, service, "member1", judged, now_ms=now_ms)
     assert not list(place.glob("agreed-*")), "who could not give has agreed to nothing"
-    give = partial(give_share, openers=lambda where: opener(where, pin, "bank1"))
+    give = partial(give_share, openers=lambda where: opener(where, pin, "bank1"), now_ms=now_ms)
     given = await asyncio.to_thread(give, tmp_path, service, "member1", judged)
     assert given.agreement.member == member.public
 
