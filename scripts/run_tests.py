@@ -5,7 +5,7 @@ little longer than the longer of both. Each part is a pytest of its own and has 
 own, about forty: what one test leaves behind in its process (objects, modules, caches) slows only
 those of its part. One part alone starts clusters, so that no two of them are given one port. Owns
 the choice of what runs, and the order in which it is begun and shown. Exit 0 only if all that ran
-is good.
+is good, and every part of the whole suite ran something.
 """
 
 import contextlib
@@ -32,6 +32,8 @@ FILES_MAX = 40
 """Of one part whose tests run in its process."""
 PARTS_AT_ONCE = 2
 PROCESSES_MARK = "mark.processes"
+"""Text by which a file is found that starts processes; tests/conftest.py refuses the mark in any
+other."""
 WITHOUT_CLUSTERS = (
     "tests/enclave/",
     "tests/node/enclave_client/",
@@ -163,14 +165,15 @@ def run(parts: Sequence[Part]) -> int:
                     running.append(one := Running.begin(next_part, path))
                     stack.callback(one.end)
                 time.sleep(POLL_SECONDS)
-        statuses = [one.process.returncode for one in running]
-    bad = [at for at, status in enumerate(statuses) if status not in (0, NOTHING_COLLECTED)]
-    names = "; ".join(parts[at].name for at in bad)
-    verdict = f"failed: {names}" if bad else "all parts are good"
+        statuses = [int(one.process.returncode) for one in running]
+    bad = [
+        part.name + " (no test was left to run)" * (status == NOTHING_COLLECTED)
+        for part, status in zip(parts, statuses, strict=True)
+        if status
+    ]
+    verdict = f"failed: {'; '.join(bad)}" if bad else "all parts are good"
     print(f"=== {verdict}; {time.monotonic() - began:.0f} s", flush=True)
-    if not bad and all(status == NOTHING_COLLECTED for status in statuses):
-        return NOTHING_COLLECTED
-    return max((abs(statuses[at]) for at in bad), default=0)
+    return max(abs(status) for status in statuses)
 
 
 def _give_way() -> None:

@@ -1,12 +1,15 @@
 """Settings for all tests: no verdict of hypothesis depends on this machine's speed; the disk is
 spared the syncs of this process. What those make durable is judged on the models of a disk
-(node/ledger/disk.py, simulation/disk.py), and by nodes that are processes of their own."""
+(node/ledger/disk.py, simulation/disk.py), and by nodes that are processes of their own. No test is
+marked so that no part of the whole suite runs it."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+_PROCESSES_MARK = "mark.processes"  # as scripts/run_tests.py, which not every run can import
 
 settings.register_profile("strongroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("strongroom")
@@ -18,3 +21,13 @@ def _no_real_syncs() -> Iterator[None]:
         patch.setattr(os, "fsync", lambda _descriptor: None)
         patch.setattr(os, "fdatasync", lambda _descriptor: None)
         yield
+
+
+@pytest.hookimpl(tryfirst=True)  # before any are deselected
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for path in {item.path for item in items if item.get_closest_marker("processes")}:
+        if _PROCESSES_MARK not in path.read_text():
+            raise pytest.UsageError(
+                f"{path} starts processes and does not say `pytest.{_PROCESSES_MARK}` itself: "
+                "scripts/run_tests.py finds it by these words"
+            )

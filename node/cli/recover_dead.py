@@ -273,12 +273,13 @@ def open_(
     Example: strongroom recover open member1.share --ledger strongroom-data/n0
     """
     from strongroom.node.membership.recovering_end import open_ledger
+    from strongroom.node.membership.recovering_folder import RecoveryFolder
 
     layout, document = node_layout(ledger), genesis_of(ledger, genesis)
 
     async def steps() -> dict[str, Any]:
         taken: dict[str, Any] = {"taken": [], "refused": []}
-        if shares:
+        if shares and not RecoveryFolder(layout).end.exists():  # opened, nobody counts them again
             taken = await _take(layout, document, shares)
         handed_over = (
             None if handed is None else read_handed(handed, "`recovery/for-KEY` of the lead")

@@ -24,7 +24,7 @@ from strongroom.enclave.primitives import DoesNotOpen, HybridKey, Secret
 from strongroom.node.client.passphrases import Ask, open_secret, passphrase_of, seal_secret
 from strongroom.node.machine.durable_files import make_directory, write_atomic, write_new
 
-_FILE_BYTES_MAX = 4096
+_FILE_BYTES_MAX = 65_536
 _NAME_SIZE = 16
 """Characters of a key's digest in its file's name."""
 
@@ -98,6 +98,7 @@ class RecoveryKeyFolder:
 
         Raises:
             OperatorFault: it cannot be written.
+            ClientFault: it would be too long to be read again; nothing is written.
         """
         seed = Secret.fresh()
         key = RecoveryKey(HybridKey(seed).public, b"" if half is None else half.point)
@@ -114,9 +115,15 @@ class RecoveryKeyFolder:
         if half is not None:
             document["half"] = half.to_json()
         path = self._path(key.digest)
+        data = (json.dumps(document, indent=1) + "\n").encode()
+        if len(data) > _FILE_BYTES_MAX:
+            raise ClientFault(
+                f"{path} would be longer than {_FILE_BYTES_MAX} bytes: shorten what --env and "
+                "--module say"
+            )
         try:
             make_directory(self.directory)
-            write_new(path, (json.dumps(document, indent=1) + "\n").encode())
+            write_new(path, data)
         except OSError as error:
             raise OperatorFault(f"cannot write {path}: {error.strerror}") from None
         return key

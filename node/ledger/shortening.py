@@ -11,7 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
-from strongroom.consensus.errors import invariant
+from strongroom.consensus.errors import OperatorFault, invariant
 from strongroom.node.ledger.frames import TornTail
 from strongroom.node.ledger.segments import Heights, Kind, Location, Record, Segments
 from strongroom.node.machine.durable_files import disk_faults, fsync_directory, make_directory
@@ -31,8 +31,15 @@ def shorten(directory: Path, aside: Path, *, block: int, outcome: int) -> None:
     Raises:
         CorruptRecord: the ledger is damaged; nothing was changed.
         DiskFault: the disk refused; the ledger stands where it stood.
+        OperatorFault: another one was moved aside already.
     """
     invariant(outcome <= block, f"outcome {outcome} above block {block}")
+    if (aside / _LEDGER).exists():
+        raise OperatorFault(
+            f"another-ledger: the one that was found here was moved to {aside / _LEDGER}, and "
+            f"{directory / _LEDGER} is not what was made of it: move this one away, move "
+            f"{aside.name}/{_LEDGER} back into its place, and run the command again"
+        )
     made = _made(aside)
     with disk_faults(made):
         if made.exists():

@@ -15,7 +15,7 @@ from strongroom.node.enclave_client.recovery_calls import RecoveryClient
 from strongroom.node.layout import SEALED_STATE, NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.reading import block_at, outcome_at
-from strongroom.node.ledger.shortening import go_on_shortening, shorten
+from strongroom.node.ledger.shortening import shorten
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import disk_faults, make_directory, write_atomic
@@ -124,8 +124,6 @@ def _end_ledger(
     layout, opening = folder.layout, certificate.opening
     block = StoredBlock(opening, certificate, ()).encode()
     first = opening.height - len(outcomes) + 1
-    with alone(layout):
-        go_on_shortening(layout.directory, folder.before)
     with lost_ledger(layout) as store:
         other = not _goes_on(store, opening.height, block, outcomes)
     if other:

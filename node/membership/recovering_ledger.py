@@ -28,7 +28,9 @@ from strongroom.node.ledger.block_record import StoredBlock, header_and_certific
 from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.lock import AlreadyRunning, acquire_lock
 from strongroom.node.ledger.reading import block_at, header_at, leaf_of, outcome_at
+from strongroom.node.ledger.shortening import go_on_shortening
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.membership.recovering_folder import RecoveryFolder
 from strongroom.node.ordering.stored_past import stored_epochs
 
 PORTION_BLOCKS_MAX = 128
@@ -91,13 +93,15 @@ class LedgerEnd(NamedTuple):
 
 @contextmanager
 def lost_ledger(layout: NodeLayout) -> Iterator[BlockStore]:
-    """The node's ledger, while no host has it.
+    """The node's ledger, while no host has it. One that a kill left between two places, as it was
+    shortened, is put into its place first.
 
     Raises:
         LedgerDamaged: it cannot be read.
         DiskFault, OperatorFault: the disk refused, or the node runs.
     """
     with alone(layout):
+        go_on_shortening(layout.directory, RecoveryFolder(layout).before)
         if not any(layout.ledger.glob("blocks-*.log")):
             raise OperatorFault(
                 f"no ledger in {layout.ledger}: put the newest copy of a node's `ledger/` there"

@@ -8,7 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripts.run_tests import FILES_MAX, NOTHING_COLLECTED, Part, _parts, parts_of, run, suite_files
+from scripts.run_tests import (
+    FILES_MAX,
+    NOTHING_COLLECTED,
+    PROCESSES_MARK,
+    Part,
+    _parts,
+    parts_of,
+    run,
+    suite_files,
+)
 from tests.hang import HANG_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +43,7 @@ def test_the_parts_leave_out_no_test_and_run_none_twice() -> None:
         assert part.gives_way == (mark == "not long and not processes")
         files[mark] += some
     every = suite_files()
-    starting = [name for name in every if "mark.processes" in (ROOT / name).read_text()]
+    starting = [name for name in every if PROCESSES_MARK in (ROOT / name).read_text()]
     assert sorted(files["not long and not processes"]) == every
     assert sorted(files["not long and processes"]) == starting
     assert len({chosen(part)[1][1] for part in parts}) == len(parts)
@@ -106,11 +115,10 @@ GOOD, BAD, NONE = (
     ("parts", "status", "words"),
     [
         ((GOOD, GOOD), 0, "all parts are good"),
-        ((GOOD, NONE), 0, "all parts are good"),
-        ((NONE, NONE), NOTHING_COLLECTED, "all parts are good"),
+        ((GOOD, NONE), NOTHING_COLLECTED, "failed: no (no test was left to run)"),
+        ((NONE, BAD), NOTHING_COLLECTED, "failed: no (no test was left to run); the bad"),
         ((BAD, GOOD), 1, "failed: the bad"),
         ((GOOD, BAD), 1, "failed: the bad"),
-        ((GOOD, NONE, BAD, GOOD), 1, "failed: the bad"),
         ((BAD, BAD, GOOD, GOOD), 1, "failed: the bad"),
     ],
 )
@@ -124,6 +132,29 @@ def test_one_bad_part_is_the_verdict_and_all_that_it_said_is_shown(
     assert [line for line in shown.splitlines() if line.startswith("=== ")][:-1] == [
         f"=== {part.name}" for part in parts
     ]
+
+
+def test_a_mark_that_no_word_of_its_file_shows_is_refused(project: Path) -> None:
+    """Its test would be in no part: not in that of its file, nor among the clusters."""
+    (project / "conftest.py").write_text(
+        "from tests.conftest import pytest_collection_modifyitems as pytest_collection_modifyitems"
+    )
+    (project / "test_hidden.py").write_text(
+        "import pytest\n"
+        "hidden = getattr(pytest.mark, 'pro' + 'cesses')\n"
+        "@hidden\n"
+        "def test_hidden(): pass\n"
+    )
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not processes"]
+    words += ["-W", "ignore::pytest.PytestUnknownMarkWarning"]
+    there = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, capture_output=True, text=True, env=there, check=False)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
+    assert "test_hidden.py" in done.stderr
+    shown = (project / "test_hidden.py").read_text() + f"# {PROCESSES_MARK}\n"
+    (project / "test_hidden.py").write_text(shown)
+    (project / "test_bad.py").unlink()
+    assert subprocess.run(words, capture_output=True, env=there, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -3,6 +3,7 @@ alone and the token alone open nothing."""
 
 import asyncio
 import json
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.node.client.test_recovering import MEMBERS, folder_of, recovering
 from tests.node.client.test_recovery_giving import service_of
 from tests.node.custodian.softhsm import MODULE, PIN, SoftHsm, needs_softhsm, pin, softhsm
 
-from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import ChainId, PublicKey
 from strongroom.enclave.formats.recovery import RecoveryKey
 from strongroom.enclave.governance.recovery_public import RECOVERY_KEY
@@ -155,7 +156,7 @@ async def test_a_member_gives_a_share_that_opens_in_its_token(
     monkeypatch.setattr(KeyFolder, "load", lambda *_: member)
     offer = Offer(genesis=genesis.data, entries=(), plan=planned(one)[1], generation=one.generation)
     judged = judge_offer(offer.encode(), genesis.pin)
-    now_ms = judged.plan.opening.time_ms
+    now_ms = int(judged.plan.opening.time_ms)
     with pytest.raises(OperatorFault, match="lies in token 'board'"):
         give_share(tmp_path, service, "member1", judged, now_ms=now_ms)
     assert not list(place.glob("agreed-*")), "who could not give has agreed to nothing"
@@ -188,3 +189,26 @@ def test_a_changed_half_in_the_file_is_another_key(tmp_path: Path) -> None:
         path.write_text(json.dumps(changed))
         with pytest.raises(OperatorFault, match="damaged"):
             folder.load(made.digest)
+
+
+def test_a_key_whose_half_takes_many_words_to_find_is_read_again(tmp_path: Path) -> None:
+    """Nobody may learn that the file cannot be read once shares are sealed to its key."""
+    folder = RecoveryKeyFolder(tmp_path, ChainId(bytes(32)), PublicKey(bytes(32)))
+    point = ec.generate_private_key(ec.SECP256R1()).public_key()
+    half = TokenHalf(
+        module="/" + "folder/" * 580 + "module.so",
+        token="t",
+        serial="s",
+        label="l",
+        id=bytes(16),
+        point=point.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+        environment=(("CONF", "x" * 4096),),
+    )
+    made = folder.fresh(half=half)
+    assert folder.digests() == [made.digest]
+    assert folder.half_of(made.digest) == half
+    assert RecoveryKey(folder.load(made.digest).public, half.point) == made
+    longer = replace(half, environment=(("CONF", "x" * 65_536),))
+    with pytest.raises(ClientFault, match=r"longer than 65536 bytes.*--env"):
+        folder.fresh(half=longer)
+    assert folder.digests() == [made.digest], "a file that is not read is not written"

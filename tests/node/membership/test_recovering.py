@@ -1,7 +1,9 @@
 """A dead service's node: what of its ledger goes on, and that a kill at any place loses nothing
 (VAULT §7; T45)."""
 
+import asyncio
 import errno
+import json
 import os
 import shutil
 from collections.abc import Awaitable, Callable
@@ -9,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.enclave.dead_service import Dead, died, recovery_key
+from tests.enclave.dead_service import Dead, died, given, recovery_key
 from tests.node.membership.recovering_world import (
     Killed,
     Kills,
@@ -17,6 +19,7 @@ from tests.node.membership.recovering_world import (
     left_on_disk,
     played,
 )
+from typer.testing import CliRunner
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Milliseconds
@@ -27,6 +30,8 @@ from strongroom.enclave.governance import recovery_public as says
 from strongroom.enclave.governance.recovery import PAUSE_MS
 from strongroom.enclave.governance.recovery_actions import KEY_PAUSE_MS
 from strongroom.enclave.keys.recovery import make_generation
+from strongroom.enclave.outside.recovery_giving import Offer
+from strongroom.node.cli.main import make_app
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.layout import SEALED_STATE, NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
@@ -331,7 +336,7 @@ async def test_T45_a_kill_between_any_two_operations_of_the_disk_loses_nothing_b
         (World.plan, ()),
         (lambda one: one.take("member0"), ("member0",)),
     ]
-    for number, (step, given) in enumerate(steps):
+    for number, (step, gave) in enumerate(steps):
         image = tmp_path / f"before-{number}"
         shutil.copytree(world.layout.directory, image)
         await step(world)
@@ -339,7 +344,7 @@ async def test_T45_a_kill_between_any_two_operations_of_the_disk_loses_nothing_b
         assert len(worlds) > OPERATIONS_AT_LEAST
         for one in worlds:
             told = await recovering.progress_of(one.layout, one.genesis)
-            assert (told.planned, told.given) == (number > 0, given)
+            assert (told.planned, told.given) == (number > 0, gave)
     await world.take("member2")
     made = await world.open()
     assert made.members == ("member0", "member2")
@@ -368,3 +373,66 @@ async def test_T45_a_kill_between_any_two_operations_of_the_disk_loses_nothing_o
         assert one.folder.done.exists()
         assert not one.folder.state.exists()
         assert ended
+
+
+async def killed_between_the_moves(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open, and be gone when the ledger is aside and the shorter one is not in its place."""
+    rename = os.rename
+
+    def killed(source: Path, target: Path) -> None:
+        if Path(source).name == "shorter":
+            raise Killed
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", killed)
+        with pytest.raises(Killed):
+            await world.recover()
+    assert not world.layout.ledger.exists()
+
+
+async def test_a_ledger_on_its_way_is_none_that_is_missing(
+    dead: Dead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked first after that kill, also `recover open` with shares, which are counted
+    no more."""
+    layout = left_on_disk(dead, tmp_path / "n0", certified=len(dead.records) - ORDERED)
+    world = played(monkeypatch, dead, layout)
+    await killed_between_the_moves(world, monkeypatch)
+    offer = Offer.decode(world.folder.offer.read_bytes())
+    (share := tmp_path / "share").write_bytes(given(dead, offer.plan, "member0").encode())
+    (genesis := tmp_path / "genesis.bin").write_bytes(world.genesis)
+    layout.chip.mkdir()
+    (layout.directory / "node.toml").write_text("")
+    shutil.copytree(layout.directory, tmp_path / "other" / "n0")
+    words = ["recover", "open", str(share), "--genesis", str(genesis), "--json", "--ledger"]
+    app = make_app("recover")
+    done = await asyncio.to_thread(CliRunner().invoke, app, [*words, str(layout.directory)])
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["taken"] == document["refused"] == []
+    assert world.folder.done.exists()
+    other = World(dead, NodeLayout(tmp_path / "other" / "n0"))
+    told = await recovering.progress_of(other.layout, other.genesis)
+    assert told.given == ("member0", "member2")
+    await other.open()
+    assert other.ledger() == world.ledger()
+
+
+async def test_another_ledger_in_the_place_of_one_that_is_aside_is_not_mixed_with_it(
+    dead: Dead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certified = len(dead.records) - ORDERED
+    layout = left_on_disk(dead, tmp_path / "n0", certified=certified)
+    world = played(monkeypatch, dead, layout)
+    await killed_between_the_moves(world, monkeypatch)
+    found = left_on_disk(dead, tmp_path / "n1", certified=certified)
+    found.ledger.rename(layout.ledger)
+    for _ in range(2):
+        with pytest.raises(OperatorFault, match=r"another-ledger: .*before/ledger back"):
+            await world.open()
+    shutil.rmtree(layout.ledger)
+    shutil.copytree(world.folder.before / "ledger", layout.ledger)
+    shutil.rmtree(world.folder.before / "ledger")
+    made = await world.open()
+    assert len(world.ledger()) == certified + 1 == made.opening.height
