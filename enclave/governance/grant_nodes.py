@@ -12,6 +12,7 @@ from strongroom.enclave.attestation.verifier import VerifiedEnclave
 from strongroom.enclave.governance.action_context import ActionContext, present
 from strongroom.enclave.governance.grant_events import GrantEvent, note_event
 from strongroom.enclave.governance.grant_records import (
+    ACTS_OF_NODES,
     Act,
     Grant,
     GrantStatus,
@@ -33,9 +34,9 @@ def note_start(context: ActionContext, enclave: VerifiedEnclave, known: Node | N
         ProgramError: ``no-grant``: it is an upgrade, and no grant is begun for it.
     """
     changed = _is_other_code(context, enclave, known)
-    granted = changed and _act_by(context, Act.UPGRADE, enclave)
+    granted = _act_by(context, Act.UPGRADE, enclave) if changed else ""
     if known is None:
-        _leave_behind(context, enclave.claims.node)
+        _leave_behind(context, enclave.claims.node, granted)
     if granted:
         return
     if changed and context.tables.limit("upgrade_grants"):
@@ -50,12 +51,15 @@ def note_start(context: ActionContext, enclave: VerifiedEnclave, known: Node | N
         note_event(context, GrantEvent.UNPLANNED_START, enclave.claims.node, words)
 
 
-def _leave_behind(context: ActionContext, name: str) -> None:
-    """A name comes in that a removed node had: what was asked for was asked for that one."""
+def _leave_behind(context: ActionContext, name: str, granted: str) -> None:
+    """A name comes in that a removed node had: what was asked for was asked for that one. But it
+    may come in under an upgrade of several nodes, one after the other: that is used up for it, and
+    goes on for the others."""
     if all(node.name != name for node in context.tables.nodes()):
         return
     for grant in read_grants(context.tables):
-        if grant.alive and name in grant.nodes:
+        upgrades = all(one == Act.UPGRADE for one in grant.operations if one in ACTS_OF_NODES)
+        if grant.alive and name in grant.nodes and not (grant.id == granted and upgrades):
             over = closed(context.tables, grant, GrantStatus.ENDED, context.block.time_ms)
             write_grant(context.tables, over)
 
@@ -77,8 +81,8 @@ def _is_other_code(context: ActionContext, enclave: VerifiedEnclave, known: Node
     )
 
 
-def _act_by(context: ActionContext, operation: Act, enclave: VerifiedEnclave) -> bool:
-    """Use up a `begin` that names this very thing; was there one?"""
+def _act_by(context: ActionContext, operation: Act, enclave: VerifiedEnclave) -> str:
+    """Use up a `begin` that names this very thing; the id of its grant, "" if there was none."""
     node = enclave.claims.node
     parameters = (enclave.measurement,) if operation is Act.UPGRADE else ()
     named = parameters_digest(operation, node, parameters)
@@ -87,8 +91,8 @@ def _act_by(context: ActionContext, operation: Act, enclave: VerifiedEnclave) ->
             begun = present(grant.begun(operation, node), "it was found a line before")
             changed = replace(begun, acted_ms=context.block.time_ms, result=named)
             write_grant(context.tables, grant.with_begun(changed))
-            return True
-    return False
+            return grant.id
+    return ""
 
 
 def _may(context: ActionContext, grant: Grant, operation: str, node: str, named: bytes) -> bool:

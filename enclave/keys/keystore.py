@@ -92,17 +92,17 @@ class KeyStore:
             self.mark = (height, block)
 
     def go_on(self, state: SealedState, doubted: Sequence[Epoch]) -> None:
-        """Become what the predecessor of this process was at its end.
+        """Become what the predecessor of this process was at its end. It may have taken the next
+        boot number since its state was sealed for this process (member/starts.py).
 
         Raises:
-            OperatorFault: it was another node or boot.
+            OperatorFault: it was another node, or an older boot.
         """
-        if (state.chain, state.keys.node.public, state.boot) != (
-            self.chain,
-            self.node_key,
-            self.boot,
-        ):
-            raise OperatorFault("handed over by another node, or another boot of it")
+        if (state.chain, state.keys.node.public) != (self.chain, self.node_key):
+            raise OperatorFault("handed over by another node")
+        if state.boot < self.boot:
+            raise OperatorFault(f"handed over by boot {state.boot}, older than boot {self.boot}")
+        self.boot = state.boot
         self.keys, self.mark, self.recovered = state.keys, state.mark, state.recovered
         self.keyring.go_on(state.secrets, state.candidates, doubted)
 

@@ -32,6 +32,8 @@ class HandOver:
     """Epochs whose input secret the ledger has not shown to be of use yet (keyring.py)."""
     announced: tuple[Digest, ...] = ()
     """SHA-256 of the evidence that the boot made for the ledger (starts.py)."""
+    took_another: bool = False
+    """Has this start taken the number above its own (starts.py)?"""
 
 
 def seal_hand_over(secret: Secret, handed: HandOver) -> bytes:
@@ -46,6 +48,7 @@ def seal_hand_over(secret: Secret, handed: HandOver) -> bytes:
         promises.silenced,
         handed.doubted,
         handed.announced,
+        handed.took_another,
     )
     return seal(secret, PURPOSE, codec.encode(fields))
 
@@ -58,8 +61,8 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
     """
     try:
         value = codec.decode(unseal(secret, PURPOSE, data))
-        nonce, state, said, floors, silenced, doubted, announced = codec.fields(
-            value, bytes, bytes, tuple, tuple, tuple, tuple, tuple, name="hand-over"
+        nonce, state, said, floors, silenced, doubted, announced, took = codec.fields(
+            value, bytes, bytes, tuple, tuple, tuple, tuple, tuple, bool, name="hand-over"
         )
         listed = codec.listed(said, name="statements", count_max=STATEMENTS_MAX)
         return HandOver(
@@ -86,6 +89,7 @@ def unseal_hand_over(secret: Secret, data: bytes) -> HandOver:
                 Digest(codec.sized(one, DIGEST_SIZE, name="announced"))
                 for one in codec.listed(announced, name="announced", count_max=ANNOUNCED_MAX)
             ),
+            took_another=took,
         )
     except NotCanonical as error:
         raise OperatorFault(f"what was handed over cannot be read: {error}") from None

@@ -503,6 +503,7 @@ class ActiveEnclave:
             promises=self.voting.hand_over(),
             doubted=self.keystore.keyring.doubted,
             announced=self.starts.announced,
+            took_another=self.starts.took_another,
         )
 
     def take_over(self, taken: HandOver) -> bytes:
@@ -512,7 +513,7 @@ class ActiveEnclave:
             OperatorFault: it was handed over by another boot.
         """
         self.keystore.go_on(taken.state, taken.doubted)
-        self.starts.take_over(taken.announced)
+        self.starts.take_over(taken.announced, took_another=taken.took_another)
         self._erasure.erase_outlived()
         self._open_guards()
         self.voting.take_over(taken.promises)

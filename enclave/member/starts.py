@@ -4,8 +4,9 @@ Owns the one sign of it that a ledger gives. A start takes the next boot number 
 was sealed, so two starts from one sealed state bear one number, and the second looks like the first
 one attesting again. But each process knows what evidence it made: where the ledger shows its own
 number under evidence that it did not make, another start had that number, and this one takes the
-number above. So it is announced like any start, and the other one is over. It does so once: of two
-that run side by side, the one that is announced later stops.
+number above. So it is announced like any start, and the other one is over. It does so once,
+whichever processes the start lives in: of two that run side by side, the one that is announced
+later stops.
 """
 
 from collections.abc import Sequence
@@ -30,15 +31,21 @@ class Starts:
         self.unsealed = False
         """Was another number taken that no sealed state holds yet?"""
 
-    def take_over(self, announced: Sequence[Digest]) -> None:
+    def take_over(self, announced: Sequence[Digest], *, took_another: bool) -> None:
         """This process goes on with the boot of another, which has handed over: what it announced
-        counts as announced here."""
+        counts as announced here, and the number that it took as taken."""
         self._announced = dict.fromkeys([*announced, *self._announced])
+        self._took_another = self._took_another or took_another
 
     @property
     def announced(self) -> tuple[Digest, ...]:
         """For a successor."""
         return tuple(self._announced)
+
+    @property
+    def took_another(self) -> bool:
+        """Did this start take the number above its own? For a successor."""
+        return self._took_another
 
     def note(self, evidence: bytes) -> None:
         """This process made evidence for the ledger."""
@@ -51,11 +58,15 @@ class Starts:
         had the same number, this one takes the next, once."""
         if node is None or node.boot != self._keystore.boot:
             return node is not None and node.boot > self._keystore.boot
-        founding = node.attested_height == 0  # made by another process, as all founders' is
-        if founding or node.evidence_digest in self._announced:
+        if _is_of_genesis(node) or node.evidence_digest in self._announced:
             return False
         if self._took_another:
             return True
         self._keystore.boot += 1
         self._took_another = self.unsealed = True
         return False
+
+
+def _is_of_genesis(node: Node) -> bool:
+    """Is its evidence the founder's that stands in genesis, which another process made?"""
+    return (node.admitted_height, node.attested_height, node.boot) == (0, 0, 1)

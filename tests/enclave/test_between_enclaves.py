@@ -234,5 +234,5 @@ def test_T25_a_successor_of_one_boot_takes_nothing_over_from_another() -> None:
     first = world.nodes["n1"]
     second = world.boot("n1", first.chip, first.member.sealed())
     core, nonce = successor_of(world, second)
-    with pytest.raises(OperatorFault, match="another boot"):
+    with pytest.raises(OperatorFault, match="older than boot"):
         core.take_over(first.core.hand_over(nonce))

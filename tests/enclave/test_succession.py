@@ -23,6 +23,7 @@ from strongroom.enclave.keys.sealing import unseal_state
 from strongroom.enclave.member.lifecycle import Lifecycle, OutOfOrder
 from strongroom.enclave.member.member import Superseded
 from strongroom.enclave.member.stage import Need
+from strongroom.enclave.member.starts import Starts
 from strongroom.enclave.member.voting import Silenced
 
 
@@ -492,6 +493,42 @@ def test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased() -> N
     world.nodes["n1"] = heir
     assert codes(world.commit(world.open("alice")[1])) == ["executed"]
     assert heir.member.duties(world.wall_ms)[3] == Need.NOTHING
+
+
+def test_T25_a_number_that_was_taken_before_the_hand_over_is_taken_for_the_successor() -> None:
+    """The predecessor sees its number under another's evidence while its successor learns."""
+    world, node = erasing()
+    core, nonce = successor_of(world, node)
+    heir = replace(node, core=core)
+    world.catch_up(heir)
+    world.freshen(heir)
+    entry = node.governance.node(node.key)
+    assert entry is not None
+    another = replace(entry, boot=node.member.keystore.boot, evidence_digest=NO_DIGEST)
+    another = replace(another, attested_height=entry.attested_height or Height(1))
+    assert not node.member.starts.is_over(another), "it takes the next"
+    core.take_over(node.core.hand_over(nonce))
+    keystore = heir.member.keystore
+    assert (keystore.boot, keystore.state().boot) == (another.boot + 1,) * 2
+    assert not heir.member.starts.is_over(another)
+    assert heir.member.starts.is_over(replace(another, boot=keystore.boot)), "once a start"
+
+
+def test_T25_evidence_over_block_0_is_a_founders_in_its_first_boot_alone() -> None:
+    """Every host may attest over block 0: a clone that did is seen like any other."""
+    node = World().nodes["n1"]
+    entry = node.governance.node(node.key)
+    assert entry is not None
+    genesis = replace(entry, boot=1, attested_height=Height(0), evidence_digest=NO_DIGEST)
+    keystore = node.member.keystore
+    for seen, expected in (
+        (genesis, 1),
+        (replace(genesis, admitted_height=Height(4)), 2),
+        (replace(genesis, boot=2), 3),
+    ):
+        keystore.boot = seen.boot
+        assert not Starts(keystore).is_over(seen)
+        assert keystore.boot == expected
 
 
 def test_T25_a_hand_over_is_for_one_successor_once() -> None:

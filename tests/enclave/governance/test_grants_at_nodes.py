@@ -149,3 +149,24 @@ def test_a_node_attests_again_with_other_code_under_a_grant_alone(world: GrantWo
     begun(world, "upgrade", "n2", OTHER_CODE)
     world.ok(world.attest(node, **again))
     assert world.events() == []
+
+
+@pytest.mark.parametrize("others", [(), ("role:payments:auditor",), ("restart",)])
+def test_an_upgrade_goes_on_at_other_nodes_when_one_came_back_under_it(
+    world: GrantWorld, others: tuple[str, ...]
+) -> None:
+    """Whatever else it is for at that node was asked for the one that was removed."""
+    demand(world)
+    nodes = ("n1", "n3")
+    id = world.approved(Ask(operations=("upgrade", *others), nodes=nodes))
+    beside = world.approved(Ask(operations=("upgrade",), nodes=nodes))
+    world.ok(world.begin(id, "upgrade", "n3", (OTHER_CODE,)))
+    world.decide("remove_node", node="n3")
+    world.ok(world.attest(newcomer(world, "n3")))
+    goes_on = "restart" not in others
+    again = world.begin(id, "upgrade", "n3", (OTHER_CODE,))
+    assert world.refused(again) == ("twice" if goes_on else "expired")
+    ((good, _),) = world.block(world.begin(id, "upgrade", "n1", (OTHER_CODE,)))
+    assert good == goes_on
+    again = world.begin(beside, "upgrade", "n3", (OTHER_CODE,))
+    assert world.refused(again) == "expired", "it came in under another"
