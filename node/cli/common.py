@@ -18,7 +18,7 @@ from strongroom.node.layout import (
     ClusterLayout,
     dir_option,
 )
-from strongroom.node.terminal.commands import fail
+from strongroom.node.terminal.commands import fail, folder_before
 from strongroom.node.terminal.exits import ExitCode
 
 PinFileOption = Annotated[
@@ -34,6 +34,7 @@ PinDescriptorOption = Annotated[
 def _or_given_before(context: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
     """What stands after the command, else what stands before it, else the environment's."""
     before: Path | None = context.find_root().obj
+    folder_before.set(None)
     source = context.get_parameter_source(param.name or "")
     given = source is not None and source.name == "COMMANDLINE"
     return value if given or before is None else before

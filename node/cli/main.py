@@ -177,15 +177,30 @@ def make_front() -> typer.Typer:
     return app
 
 
+def make_for(arguments: Sequence[str]) -> typer.Typer:
+    """The application for a command line: with what its first word needs; as `--help` shows it
+    where that stands before the word, or the word is none."""
+    options, word = _before_word(arguments)
+    known = any(word == one.name for one in WORDS) and "--help" not in options
+    return make_app(word) if known else make_front()
+
+
 def first_word(arguments: Sequence[str]) -> str | None:
     """The first word of a command line that is neither an option nor the folder of `--dir`."""
+    return _before_word(arguments)[1]
+
+
+def _before_word(arguments: Sequence[str]) -> tuple[list[str], str | None]:
+    """The options before the first word, without the folder of `--dir`; that word."""
+    options: list[str] = []
     words = iter(arguments)
     for word in words:
+        if not word.startswith("-"):
+            return options, word
+        options.append(word)
         if word == "--dir":
             next(words, None)
-        elif not word.startswith("-"):
-            return word
-    return None
+    return options, None
 
 
 def main() -> None:
@@ -194,10 +209,8 @@ def main() -> None:
     if arguments == ["--version"]:
         _print_version()
         return
-    word = first_word(arguments)
-    known = any(word == one.name for one in WORDS)
     try:
-        (make_app(word) if known else make_front())()
+        make_for(arguments)()
     except KeyboardInterrupt:
         from strongroom.node.terminal.exits import INTERRUPTED
 
@@ -212,7 +225,9 @@ def _bare_app() -> typer.Typer:
         context: typer.Context,
         directory: Annotated[
             Path | None,
-            typer.Option("--dir", metavar="DIR", help="The cluster's folder, for any command."),
+            typer.Option(
+                "--dir", metavar="DIR", help="The cluster's folder, for commands that read one."
+            ),
         ] = None,
         _version: Annotated[
             bool,
@@ -226,10 +241,12 @@ def _bare_app() -> typer.Typer:
 
         Example: strongroom cluster up --detach
         """
+        from strongroom.node.terminal.commands import folder_before
         from strongroom.node.terminal.printing import take_any_text
 
         take_any_text()
         context.obj = directory
+        folder_before.set(directory)
 
     return app
 

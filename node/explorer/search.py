@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+from strongroom.node.client.errors import NotTrusted
 from strongroom.node.explorer.source import Source
 from strongroom.node.faults import NotFound, NotReady, RpcFault
 
@@ -23,7 +24,11 @@ Found = dict[str, Any]
 
 
 async def search(source: Source, text: str) -> list[Found]:
-    """All that this text names, at most `FOUND_MAX`: {kind, id, words, command}."""
+    """All that this text names, at most `FOUND_MAX`: {kind, id, words, command}.
+
+    Raises:
+        NotTrusted: the node shows other blocks than those it is asked for.
+    """
     wanted = text.strip()
     found: list[Found] = []
     if not wanted:
@@ -47,7 +52,12 @@ async def _by_digits(source: Source, wanted: str) -> list[Found]:
     if not _HEX.fullmatch(digits) or not BEGINNING_MIN <= len(digits) <= 64:
         return []
     look = _whole_id if len(digits) == 64 else _beginning
-    return [one async for one in look(source, digits)]
+    found: list[Found] = []
+    async for one in look(source, digits):
+        found.append(one)
+        if len(found) == FOUND_MAX:
+            break
+    return found
 
 
 async def _block_at(source: Source, wanted: str) -> list[Found]:
@@ -88,7 +98,11 @@ async def _beginning(source: Source, digits: str) -> AsyncIterator[Found]:
     first = max(1, newest - BLOCKS_LOOKED_AT + 1)
     while first <= newest:
         blocks = await source.ask("ledger_blocks", **{"from": first, "to": newest})
-        for block in blocks:
+        for height, block in enumerate(blocks, first):
+            if height > newest or block["height"] != height:
+                raise NotTrusted(
+                    "answer", f"the node shows other blocks than {first} to {newest}: ask another"
+                )
             if block["hash"].startswith(digits):
                 yield _block(block)
             for row in block["transactions"]:
@@ -96,7 +110,7 @@ async def _beginning(source: Source, digits: str) -> AsyncIterator[Found]:
                     yield _transaction(row, block["height"])
         if not blocks:
             return
-        first = blocks[-1]["height"] + 1
+        first += len(blocks)
 
 
 async def _named(source: Source, wanted: str) -> list[Found]:

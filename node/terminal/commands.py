@@ -8,6 +8,8 @@ import functools
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
@@ -19,6 +21,8 @@ from strongroom.node.terminal.printing import begin, current, emit, warn
 TRACEBACK_VARIABLE = "STRONGROOM_TRACEBACK"
 """Set to 1, an unexpected error is raised instead of told in one line: for developers."""
 
+folder_before: ContextVar[Path | None] = ContextVar("folder_before", default=None)
+"""`--dir DIR` before a command, until that command takes it."""
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 JsonOption = Annotated[
@@ -76,7 +80,15 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
         begin(
             as_json=kwargs.get("as_json") is True, field=field if isinstance(field, str) else None
         )
+        untaken = folder_before.get()
+        folder_before.set(None)
         try:
+            if untaken is not None:
+                fail(
+                    f"--dir {untaken} stands before a command that reads no cluster's folder: "
+                    "leave it out; what the command itself takes is in its --help",
+                    ExitCode.USAGE,
+                )
             return command(*args, **kwargs)
         except StrongroomError as error:
             fail(str(error) or type(error).__name__, exit_code_of(error), error)

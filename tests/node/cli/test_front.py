@@ -11,7 +11,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from strongroom.node.cli.common import existing_directory
-from strongroom.node.cli.main import WORDS, first_word, make_app, make_front
+from strongroom.node.cli.main import WORDS, first_word, make_app, make_for, make_front
 from strongroom.node.layout import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, dir_option
 
 
@@ -45,6 +45,33 @@ def test_help_loads_no_command(arguments: list[str]) -> None:
     others = set(json.loads(loaded.removeprefix("loaded ").replace("'", '"'))) - allowed
     assert not {one for one in others if one.startswith("strongroom.node.cli")}, others
     assert not {one for one in others if "enclave" in one or "client" in one}, others
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--help keys", len(WORDS)),
+        ("--dir x --help keys list", len(WORDS)),
+        ("--dir keys --help keys list", len(WORDS)),
+        ("--help nonsense", len(WORDS)),
+        ("keys --help", 1),
+        ("--dir --help keys", 1),
+        ("--dir keys keys --help", 1),
+    ],
+)
+def test_help_before_a_word_lists_all_words(line: str, words: int) -> None:
+    assert len(words_of(make_for(line.split()))) == words
+
+
+@pytest.mark.parametrize(
+    "line", ["custodian check", "found show x", "custodian check --dir x", "room measure x"]
+)
+def test_a_folder_before_a_command_that_takes_none_is_refused(line: str) -> None:
+    word = line.split()[0]
+    done = CliRunner().invoke(make_app(word), ["--dir", "elsewhere", *line.split()])
+    assert done.exit_code == 2
+    assert "--dir elsewhere stands before a command" in done.stderr
+    assert "elsewhere" not in CliRunner().invoke(make_app(word), line.split()).stderr
 
 
 @pytest.mark.parametrize(
