@@ -139,7 +139,7 @@ def test_a_mark_that_no_word_of_its_file_shows_is_refused(project: Path) -> None
     (project / "conftest.py").write_text(
         "from tests.conftest import pytest_collection_modifyitems as pytest_collection_modifyitems"
     )
-    (project / "test_hidden.py").write_text(
+    (project / "test_waits.py").write_text(
         "import pytest\n"
         "hidden = getattr(pytest.mark, 'pro' + 'cesses')\n"
         "@hidden\n"
@@ -150,9 +150,9 @@ def test_a_mark_that_no_word_of_its_file_shows_is_refused(project: Path) -> None
     there = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, capture_output=True, text=True, env=there, check=False)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
-    assert "test_hidden.py" in done.stderr
-    shown = (project / "test_hidden.py").read_text() + f"# {PROCESSES_MARK}\n"
-    (project / "test_hidden.py").write_text(shown)
+    assert "test_waits.py" in done.stderr
+    shown = (project / "test_waits.py").read_text() + f"# {PROCESSES_MARK}\n"
+    (project / "test_waits.py").write_text(shown)
     (project / "test_bad.py").unlink()
     assert subprocess.run(words, capture_output=True, env=there, check=False).returncode == 0
 
