@@ -14,7 +14,7 @@ from typing import TypeVar
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.rpc import slices
 from strongroom.node.rpc.forms import Encoded
-from strongroom.node.rpc.outgoing import Outgoing
+from strongroom.node.rpc.outgoing import Unread
 from strongroom.node.rpc.room import FRAME_BYTES, REPLY_BYTES_MAX, Room
 from strongroom.node.rpc.slices import Describe, Prepare
 from strongroom.node.rpc.weights import Allowances
@@ -87,7 +87,7 @@ class Library:
     """Of what is long."""
     counter: Lane = field(default_factory=Lane)
     """Of what is a slice at most: nobody who asks for little waits for those who ask for much."""
-    outgoing: Outgoing = field(default_factory=Outgoing)
+    outgoing: Unread = field(default_factory=Unread)
     allowances: Allowances = field(default_factory=Allowances)
 
     async def one(

@@ -18,7 +18,7 @@ from strongroom.node.rpc.backend import Document, Rows
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.messages import STRANGER_BYTES_MAX, VALUES_MAX, check_values
-from strongroom.node.rpc.outgoing import Outgoing
+from strongroom.node.rpc.outgoing import Outgoing, Unread
 from strongroom.node.rpc.reading import DESKS, Lane, Library
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.slices import SLICE_ROWS, read
@@ -212,7 +212,7 @@ async def test_T70_who_does_not_read_is_cut_off_and_holds_nothing() -> None:
         connection.transport.pause_reading()
         while door.open_connections:
             await asyncio.sleep(0.05)
-        assert _outgoing(door)[0].held == 0
+        assert _outgoing(door).held == 0
 
 
 async def test_answers_that_wait_for_readers_are_counted_and_forgotten_when_they_are_gone() -> None:
@@ -238,18 +238,39 @@ async def test_T70_a_full_house_refuses_further_blocks_and_holds_nothing_afterwa
 ) -> None:
     async with opened() as door:
         door.backend.grow()
-        held = next(iter(_outgoing(door)))
-        held.held = outgoing.OUTGOING_BYTES_MAX + 1
+        held = _outgoing(door)
+        share = held.share("127.0.0.1 anyone", known=True)
+        share.add(outgoing.OUTGOING_BYTES_MAX // 2 + 1)
         assert (await door.call("ledger_block", [1]))["error"]["code"] == -32005
-        held.held = 0
+        share.add(-(outgoing.OUTGOING_BYTES_MAX // 2 + 1))
         assert "result" in await door.call("ledger_block", [1])
         batch = [request("ledger_block", [1], id) for id in range(5)]
         assert len(await door.post(batch)) == 5
         assert held.held == 0
 
 
-def _outgoing(door: Any) -> list[Outgoing]:
-    return [door.runner.app[app_keys.LIBRARY].outgoing]
+def _outgoing(door: Any) -> Unread:
+    unread: Unread = door.runner.app[app_keys.LIBRARY].outgoing
+    return unread
+
+
+def test_T70_no_caller_fills_the_house_alone_and_strangers_never_that_of_who_is_known() -> None:
+    unread = Unread(100)
+    greedy = unread.share("10.0.0.1 anyone", known=False)
+    greedy.add(51)
+    with pytest.raises(Overloaded):
+        greedy.check()
+    other = unread.share("10.0.0.2 anyone", known=False)
+    other.check()
+    other.add(60)
+    with pytest.raises(Overloaded):
+        unread.share("10.0.0.3 anyone", known=False).check()
+    unread.share("bank", known=True).check()
+    greedy.add(-51)
+    greedy.add(0)
+    other.add(-60)
+    assert unread.held == 0
+    assert not unread.strangers._held, "nothing is remembered of who holds nothing"
 
 
 # --- asking ---------------------------------------------------------------------------------------
