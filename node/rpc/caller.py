@@ -57,6 +57,12 @@ class Caller:
         return self.account.name if self.account and self.known else f"{self.address} {ANYONE}"
 
     @property
+    def payer(self) -> str:
+        """Whose allowance calls weigh on: a known organisation at an address has one of its own,
+        whoever else asks from there (behind one NAT)."""
+        return f"{self.address} {self.account.name if self.account and self.known else ANYONE}"
+
+    @property
     def answers(self) -> Share:
         """Where answers count until they are read."""
         return self.library.outgoing.share(self.whose, known=self.known or self.near)

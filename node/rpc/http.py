@@ -118,7 +118,7 @@ async def _rpc(request: web.Request) -> web.StreamResponse:
         )
     try:
         async with asyncio.timeout(request.app[keys.LIMITS].body_seconds_max):
-            body = await request.read()
+            body = await request.clone(client_max_size=most).read()  # it may tell no length
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="the body did not come in time") from None
     with at_work(_guest_of(request)):
