@@ -210,7 +210,7 @@ class Listener:
     def _has_place(self, address: str) -> bool:
         """Is there a place for one more, if need be by closing who has waited longest?"""
         bounds = self.bounds
-        if self._by_address[address] >= bounds.address_max and not _is_loopback(address):
+        if self._by_address[address] >= bounds.address_max and not is_loopback(address):
             return self._make_way(address)
         if len(self.guests) >= bounds.open_max or len(self._waiting) >= bounds.waiting_max:
             return self._make_way(None)
@@ -312,7 +312,8 @@ def _bound(family: int, address: object, *, both: bool = False) -> socket.socket
     return listening
 
 
-def _is_loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Is it this machine's own?"""
     try:
         parsed = ip_address(address.partition("%")[0])
         return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback

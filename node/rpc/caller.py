@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from strongroom.node.machine.listening import is_loopback
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.door import ANYONE, Door
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.outgoing import Share
 from strongroom.node.rpc.quota import Account
 from strongroom.node.rpc.reading import Library
 from strongroom.node.rpc.room import Room
@@ -48,3 +50,24 @@ class Caller:
     def known(self) -> bool:
         """Does it show the credential of an organisation?"""
         return self.account is not None and self.account.name != ANYONE
+
+    @property
+    def whose(self) -> str:
+        """Whose calls these are: an organisation's, or an address's."""
+        return self.account.name if self.account and self.known else f"{self.address} {ANYONE}"
+
+    @property
+    def payer(self) -> str:
+        """Whose allowance calls weigh on: a known organisation at an address has one of its own,
+        whoever else asks from there (behind one NAT)."""
+        return f"{self.address} {self.account.name if self.account and self.known else ANYONE}"
+
+    @property
+    def answers(self) -> Share:
+        """Where answers count until they are read."""
+        return self.library.outgoing.share(self.whose, known=self.known or self.near)
+
+    @property
+    def near(self) -> bool:
+        """Does it ask on this machine?"""
+        return is_loopback(self.address)

@@ -20,6 +20,9 @@ TURN = 32
 """Listeners that are told between two turns of the event loop: about half a millisecond."""
 FRAME_BYTES_MAX = frames.PIECE_BYTES
 """An event that is longer is for each to catch up with, piece by piece."""
+FRAMES_MAX = 64
+"""Frames of one event that are kept, by the number of the subscription: most have the same few, and
+a client may have any."""
 Put = Callable[[bytes], bool]
 """Writes a frame now; False: the reader is slow, nothing was written."""
 
@@ -98,6 +101,8 @@ class Crowd:
             return
         told = 0
         for listener in tuple(self.listeners):
+            if listener.left.done():
+                continue  # it has ended, or left; its task will see that in its own turn
             if listener not in self.listeners or listener.next != height:
                 continue
             if items and not listener.put(self._frame(made, listener.id, items)):
@@ -111,6 +116,8 @@ class Crowd:
     def _frame(self, made: dict[int, bytes], id: int, items: Items) -> bytes:
         frame = made.get(id)
         if frame is None:
+            if len(made) >= FRAMES_MAX:
+                made.clear()
             told = notification(self.form, id, self.topic, items)
             frame = made[id] = frames.frame(self.form.text, told)
         return frame

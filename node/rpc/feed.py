@@ -20,7 +20,7 @@ from strongroom.enclave.governance.public import (
 from strongroom.enclave.governance.recovery_public import MEMBERS_RECOVERY_ACTIONS
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.forms import Form
-from strongroom.node.rpc.outgoing import Outgoing
+from strongroom.node.rpc.outgoing import EVENTS_OUT_BYTES_MAX, Unread
 from strongroom.node.rpc.reading import Lane
 from strongroom.node.rpc.slices import ROWS, Describe, Keep, read
 
@@ -44,10 +44,10 @@ _Key = tuple[str, str, int]
 class Feed:
     """Events of one front door."""
 
-    def __init__(self, backend: Backend, behind: Lane, outgoing: Outgoing) -> None:
+    def __init__(self, backend: Backend, behind: Lane) -> None:
         self._backend, self._behind, self._fresh = backend, behind, Lane()
-        self.outgoing = outgoing
-        """Where an event counts that is long, while it is sent."""
+        self.outgoing = Unread(EVENTS_OUT_BYTES_MAX)
+        """Where an event counts that is long, while it is sent to one listener."""
         self._newest = 0
         self._next: asyncio.Future[int] | None = None
         self._events: OrderedDict[_Key, tuple[Items, int]] = OrderedDict()
@@ -78,14 +78,13 @@ class Feed:
         """What is told of a height; empty when there is nothing on this topic.
 
         Raises:
-            Overloaded: too many read, or readers take too little.
+            Overloaded: too many read.
             RpcFault: the block cannot be had.
         """
         key = (topic, form.name, height)
         kept = self._events.get(key)
         if kept is not None:
             return kept[0]
-        self.outgoing.check()
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.ensure_future(self._read(topic, form, height))

@@ -64,7 +64,7 @@ def make_app(
     app[keys.CONNECTIONS], app[keys.SITES], app[keys.NAMES] = set(), [], names
     app[keys.DOOR] = door or Door(DoorPolicy())
     library = app[keys.LIBRARY] = Library()
-    app[keys.CROWDS] = Crowds(Feed(backend, library.lane, library.outgoing))
+    app[keys.CROWDS] = Crowds(Feed(backend, library.lane))
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
     app.router.add_get("/openrpc.json", _openrpc)
@@ -118,11 +118,11 @@ async def _rpc(request: web.Request) -> web.StreamResponse:
         )
     try:
         async with asyncio.timeout(request.app[keys.LIMITS].body_seconds_max):
-            body = await request.read()
+            body = await request.clone(client_max_size=most).read()  # it may tell no length
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="the body did not come in time") from None
     with at_work(_guest_of(request)):
-        room = Room(JSON, outgoing=caller.library.outgoing)
+        room = Room(JSON, outgoing=caller.answers)
         try:
             return await in_pieces(request, await _answered(caller, request, body, room))
         finally:
@@ -196,7 +196,6 @@ async def _websocket(request: web.Request) -> web.StreamResponse:
         app[keys.COUNTS],
         asker,
         app[keys.CROWDS],
-        bytes_max=bytes_max(asker(None)),
     )
     connections.add(connection)
     try:

@@ -41,14 +41,14 @@ def check_size(caller: Caller, size: int) -> None:
     if size > most:
         raise TooLarge(too_long(caller, size), message_bytes_max=most)
     if caller.account is None and size > MESSAGE_BYTES_FREE:
-        caller.library.allowances.spend(caller.address, size, asyncio.get_running_loop().time())
+        caller.library.allowances.spend(caller.payer, size, asyncio.get_running_loop().time())
 
 
 def check_batch(caller: Caller, message: Any) -> None:
     """Raises Overloaded, once for the whole batch, when its address has asked for much already:
     a hundred refusals cost as much as a hundred answers."""
     if type(message) is list and not caller.known:
-        caller.library.allowances.check(caller.address, asyncio.get_running_loop().time())
+        caller.library.allowances.check(caller.payer, asyncio.get_running_loop().time())
 
 
 def check_values(data: str | bytes) -> None:

@@ -96,7 +96,7 @@ async def perform(
 def _weigh(caller: Caller, room: Room, name: str) -> None:
     now = asyncio.get_running_loop().time()
     try:
-        caller.library.allowances.spend(caller.address, weight_of(name), now)
+        caller.library.allowances.spend(caller.payer, weight_of(name), now)
     except Overloaded:
         room.late = True
         raise
@@ -114,12 +114,12 @@ async def _block(
 ) -> Encoded:
     which = caller.backend.newest_block if isinstance(height, str) else height
     prepare = partial(caller.backend.block_reading, which, transactions=transactions)
-    return await caller.library.one(room, caller.address, prepare, short=not transactions)
+    return await caller.library.one(room, caller.payer, prepare, short=not transactions)
 
 
 async def _transaction(caller: Caller, room: Room, id: bytes) -> Encoded:
     prepare = partial(caller.backend.transaction_reading, TransactionId(id))
-    return await caller.library.one(room, caller.address, prepare, short=True)
+    return await caller.library.one(room, caller.payer, prepare, short=True)
 
 
 async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions: bool) -> Encoded:
@@ -134,7 +134,7 @@ async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions
     heights = range(max(1, start), min(end, caller.backend.newest_block) + 1)
     read = partial(caller.backend.block_reading, transactions=transactions)
     return await caller.library.many(
-        room, caller.address, [partial(read, height) for height in heights]
+        room, caller.payer, [partial(read, height) for height in heights]
     )
 
 
@@ -148,7 +148,7 @@ async def _transactions(
             rows_max=caller.limits.rows_max,
         )
     prepare = partial(caller.backend.rows_reading, _known(caller, height), offset, limit)
-    return await caller.library.one(room, caller.address, prepare, short=True)
+    return await caller.library.one(room, caller.payer, prepare, short=True)
 
 
 def _consistency(caller: Caller, start: int, end: int) -> Document:

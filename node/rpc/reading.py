@@ -14,7 +14,7 @@ from typing import TypeVar
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.rpc import slices
 from strongroom.node.rpc.forms import Encoded
-from strongroom.node.rpc.outgoing import Outgoing
+from strongroom.node.rpc.outgoing import Unread
 from strongroom.node.rpc.room import FRAME_BYTES, REPLY_BYTES_MAX, Room
 from strongroom.node.rpc.slices import Describe, Prepare
 from strongroom.node.rpc.weights import Allowances
@@ -68,15 +68,26 @@ class Lane:
 
     async def slice(self, prepare: Callable[[], Callable[[], _T]]) -> _T:
         """Run one slice in a thread; `prepare` is called here, when its turn has come, and gives
-        the work."""
-        clock = asyncio.get_running_loop().time
-        async with self._turn:
+        the work. No thread can be stopped: whoever is cancelled meanwhile, the turn lasts to its
+        end."""
+        await self._turn.acquire()
+        try:
             work = prepare()
-            began = clock()
+        except BaseException:
+            self._turn.release()
+            raise
+        return await asyncio.shield(asyncio.create_task(self._work(work)))
+
+    async def _work(self, work: Callable[[], _T]) -> _T:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            return await asyncio.to_thread(work)
+        finally:
             try:
-                return await asyncio.to_thread(work)
-            finally:
                 await asyncio.sleep(min(PAUSE_SECONDS_MAX, clock() - began))
+            finally:
+                self._turn.release()
 
 
 @dataclass(slots=True)
@@ -87,7 +98,7 @@ class Library:
     """Of what is long."""
     counter: Lane = field(default_factory=Lane)
     """Of what is a slice at most: nobody who asks for little waits for those who ask for much."""
-    outgoing: Outgoing = field(default_factory=Outgoing)
+    outgoing: Unread = field(default_factory=Unread)
     allowances: Allowances = field(default_factory=Allowances)
 
     async def one(
@@ -136,11 +147,14 @@ class Library:
 
     async def _document(self, lane: Lane, room: Room, address: str, prepare: Prepare) -> Encoded:
         clock, read = asyncio.get_running_loop().time, 0
+        least = SHORT_BYTES_MIN if lane is self.counter else SLICE_BYTES_MIN
 
         def begin() -> Describe:
             room.check()
             self.allowances.check(address, clock())
-            return prepare()
+            describe = prepare()
+            self.allowances.charge(address, least, clock())  # also when nobody waits for its end
+            return describe
 
         def fits(size: int) -> None:
             nonlocal read
@@ -150,9 +164,8 @@ class Library:
         try:
             members, _ = await slices.read(lane, room.form, begin, fits)
         finally:
-            if read:
-                least = SHORT_BYTES_MIN if lane is self.counter else SLICE_BYTES_MIN
-                self.allowances.charge(address, max(least, read), clock())
+            if read > least:
+                self.allowances.charge(address, read - least, clock())
         encoded = Encoded(room.form.map(tuple(members.items())))
         room.fits(len(encoded))
         return encoded

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from strongroom.node.faults import TooLarge
 from strongroom.node.rpc.forms import Form
-from strongroom.node.rpc.outgoing import Outgoing
+from strongroom.node.rpc.outgoing import Counted, Outgoing
 
 REPLY_BYTES_MAX = 8 * 1024 * 1024
 """Of one call. What a submission came to is told however long it is: nothing may hide the fate of a
@@ -33,7 +33,7 @@ class Room:
     """Something did not fit into what is left of the batch: nothing more is tried."""
     after: list[Callable[[], None]] = field(default_factory=list)
     """What begins once the answer is sent."""
-    outgoing: Outgoing = field(default_factory=Outgoing)
+    outgoing: Counted = field(default_factory=Outgoing)
     """Where its bytes count until they are sent."""
     held: int = 0
     late: bool = False

@@ -9,6 +9,7 @@ nothing waits in a crowd, and is told with all others (crowd.py).
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.faults import NotFound, Overloaded, RpcFault, TooLarge
@@ -16,13 +17,24 @@ from strongroom.node.rpc import frames
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.crowd import Crowds, Put, notification
 from strongroom.node.rpc.failures import log_failure
-from strongroom.node.rpc.feed import Items
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.outgoing import Share
 from strongroom.node.rpc.room import Room
 
 OVERLOADED_SECONDS = 0.2
 Send = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """How one connection is told of what it did not take at once: one event at a time, of whichever
+    subscription."""
+
+    put: Put
+    share: Share
+    """Where a long event counts while it is sent."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class SubscriptionTable:
@@ -36,13 +48,15 @@ class SubscriptionTable:
         crowds: Crowds,
         form: Form,
         send: Send,
-        put: Put,
+        peer: Peer,
     ) -> None:
         self._group, self._backend, self._limits = group, backend, limits
         self._crowds, self._feed = crowds, crowds.feed
-        self._form, self._send, self._put = form, send, put
+        self._form, self._send, self._peer = form, send, peer
         self._tasks: dict[int, asyncio.Task[None] | None] = {}
         """None: the reply that names it is not sent yet."""
+        self._sending: asyncio.Task[None] | None = None
+        """The one whose event is being written."""
         self._next = 1
         self._ended = False
 
@@ -76,7 +90,8 @@ class SubscriptionTable:
         return bool(self._tasks)
 
     def unsubscribe(self, id: int) -> None:
-        """End one.
+        """End one. An event of it that is being written is written to its end, before the answer:
+        half a message is the end of the whole connection.
 
         Raises:
             NotFound: this connection has no such subscription.
@@ -84,13 +99,13 @@ class SubscriptionTable:
         if id not in self._tasks:
             raise NotFound(f"no subscription {id} on this connection")
         task = self._tasks.pop(id)
-        if task is not None:
+        if task is not None and task is not self._sending:
             task.cancel()
 
     def end(self) -> None:
         """End them all; the connection is closing."""
         self._ended = True
-        for task in list(self._tasks.values()):
+        for task in (*self._tasks.values(), self._sending):
             if task is not None:
                 task.cancel()
 
@@ -104,16 +119,16 @@ class SubscriptionTable:
             await self._notify(id, topic, {"ended": "Internal error"})
 
     async def _tell_from(self, id: int, topic: str, height: int) -> None:
-        while True:
+        while id in self._tasks:
             if height > self._feed.newest:
                 crowd = self._crowds.of(topic, self._form)
-                height = await crowd.listen(id, self._put, height)
+                height = await crowd.listen(id, self._peer.put, height)
             newest = await self._feed.above(height - 1)
             oldest = newest - self._limits.subscription_behind_max + 1
             if height < oldest:
                 await self._notify(id, topic, {"missed": {"from": height, "to": oldest - 1}})
                 height = oldest
-            while height <= newest:
+            while height <= newest and id in self._tasks:
                 await self._tell_height(id, topic, height)
                 height += 1
                 await asyncio.sleep(0)  # a long way to catch up must not hold up other connections
@@ -121,30 +136,35 @@ class SubscriptionTable:
     async def _tell_height(self, id: int, topic: str, height: int) -> None:
         while True:
             try:
-                items = await self._feed.event(topic, self._form, height)
+                async with self._peer.turn:
+                    self._peer.share.check()
+                    items = await self._feed.event(topic, self._form, height)
+                    self._peer.share.check()
+                    if items:
+                        data = notification(self._form, id, topic, items)
+                        del items  # the feed may have forgotten them, and a reader may be slow
+                        await self._send_event(data)
+                return
             except Overloaded:
                 await asyncio.sleep(OVERLOADED_SECONDS)
-                continue
             except RpcFault as fault:
-                await self._notify(
-                    id, topic, {"missed": {"from": height, "to": height}, "reason": str(fault)}
-                )
+                missed = {"from": height, "to": height}
+                await self._notify(id, topic, {"missed": missed, "reason": str(fault)})
                 return
-            if items:
-                await self._send_event(id, topic, items)
-            return
 
     async def _notify(self, id: int, topic: str, event: Document) -> None:
         encode = self._form.encode
-        await self._send_event(
-            id, topic, tuple((name, encode(value)) for name, value in event.items())
-        )
+        items = tuple((name, encode(value)) for name, value in event.items())
+        async with self._peer.turn:
+            await self._send_event(notification(self._form, id, topic, items))
 
-    async def _send_event(self, id: int, topic: str, items: Items) -> None:
-        data, outgoing = notification(self._form, id, topic, items), self._feed.outgoing
-        long = len(data) if len(data) > frames.PIECE_BYTES else 0
-        outgoing.add(long)
+    async def _send_event(self, data: bytes) -> None:
+        """Write it, in this peer's turn."""
+        long, share = len(data) if len(data) > frames.PIECE_BYTES else 0, self._peer.share
+        share.add(long)
+        self._sending = asyncio.current_task()
         try:
             await self._send(data)
         finally:
-            outgoing.add(-long)
+            self._sending = None
+            share.add(-long)

@@ -19,11 +19,11 @@ from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.crowd import Crowds
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
-from strongroom.node.rpc.messages import check_batch, check_size, check_values
+from strongroom.node.rpc.messages import bytes_max, check_batch, check_size, check_values
 from strongroom.node.rpc.methods import Counts, perform
-from strongroom.node.rpc.outgoing import CONNECTION_BYTES_MAX, Outgoing
+from strongroom.node.rpc.outgoing import Outgoing
 from strongroom.node.rpc.room import Room
-from strongroom.node.rpc.subscriptions import SubscriptionTable
+from strongroom.node.rpc.subscriptions import Peer, SubscriptionTable
 
 BUSY_RETRY_MS = 100
 CLOSE_SECONDS_MAX = 2.0
@@ -41,20 +41,20 @@ class Connection:
         backend: Backend,
         limits: RpcLimits,
         counts: Counts,
-        asker: Callable[[SubscriptionTable], Caller],
+        asker: Callable[[SubscriptionTable | None], Caller],
         crowds: Crowds,
-        *,
-        bytes_max: int,
     ) -> None:
-        """Make it; no frame of the peer's has more than `bytes_max`."""
         self._asker = asker
         self._request, self._backend, self._limits, self._counts = request, backend, limits, counts
         self._crowds = crowds
-        self._outgoing = Outgoing(CONNECTION_BYTES_MAX, crowds.feed.outgoing)
+        caller = asker(None)
+        self._outgoing = Outgoing(whole=caller.answers)
+        known = caller.known or caller.near
+        self._events = crowds.feed.outgoing.share(caller.whose, known=known)
         self._writing = asyncio.Lock()
         """No other message comes between the pieces of one."""
         self._socket = web.WebSocketResponse(
-            max_msg_size=bytes_max,
+            max_msg_size=bytes_max(caller),
             heartbeat=limits.heartbeat_seconds,
             compress=False,
             timeout=CLOSE_SECONDS_MAX,
@@ -91,6 +91,7 @@ class Connection:
         whole connection, in a circle of exception and frame.
         """
         cancelled = False
+        peer = Peer(self._put, self._events)
         async with asyncio.TaskGroup() as group:
             tables = {
                 kind: SubscriptionTable(
@@ -100,7 +101,7 @@ class Connection:
                     self._crowds,
                     form,
                     partial(self._send, form),
-                    self._put,
+                    peer,
                 )
                 for kind, form in FORMS.items()
             }

@@ -69,7 +69,11 @@ def base() -> list[dict[str, Any]]:
 EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
     "folder": {"storage": "128Gi", "storageClass": "fast"},
-    "service": {"type": "LoadBalancer", "annotations": {"a.example/b": "c"}},
+    "service": {
+        "type": "LoadBalancer",
+        "externalTrafficPolicy": "Local",
+        "annotations": {"a.example/b": "c"},
+    },
     "nodeSelector": {"sev": "snp"},
     "tolerations": [{"key": "sev", "operator": "Exists"}],
 }

@@ -207,7 +207,7 @@ def test_one_that_never_finishes_its_handshake_is_closed_in_time(
 
 
 async def test_T31_one_address_takes_only_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "_is_loopback", lambda _: False)
+    monkeypatch.setattr(listening, "is_loopback", lambda _: False)
     async with opened(replace(BOUNDS, give_way_seconds=60.0)) as listener:
         first = await connect(listener)
         assert await hear(first) == b"welcome"
@@ -292,5 +292,5 @@ async def test_every_address_of_both_kinds_is_listened_on() -> None:
 
 
 def test_an_address_in_both_forms_is_this_machines_own() -> None:
-    assert listening._is_loopback("::ffff:127.0.0.1")
-    assert not listening._is_loopback("::ffff:10.0.0.1")
+    assert listening.is_loopback("::ffff:127.0.0.1")
+    assert not listening.is_loopback("::ffff:10.0.0.1")

@@ -4,6 +4,7 @@ No clock: what is counted is what stands between two turns."""
 import asyncio
 import json
 import threading
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgpack
@@ -11,15 +12,16 @@ import pytest
 from aiohttp import WSMsgType
 from tests.node.rpc.fake import opened
 
+from strongroom.node.credentials import Credential
 from strongroom.node.faults import Overloaded, TooLarge
-from strongroom.node.organisations import DoorPolicy
+from strongroom.node.organisations import DoorPolicy, Organisation
 from strongroom.node.rpc import app_keys, frames, outgoing
 from strongroom.node.rpc.backend import Document, Rows
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.messages import STRANGER_BYTES_MAX, VALUES_MAX, check_values
-from strongroom.node.rpc.outgoing import Outgoing
-from strongroom.node.rpc.reading import DESKS, Lane, Library
+from strongroom.node.rpc.outgoing import Outgoing, Unread
+from strongroom.node.rpc.reading import DESKS, SLICE_BYTES_MIN, Lane, Library
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.slices import SLICE_ROWS, read
 from strongroom.node.rpc.weights import BURST, Allowances, weight_of
@@ -212,7 +214,7 @@ async def test_T70_who_does_not_read_is_cut_off_and_holds_nothing() -> None:
         connection.transport.pause_reading()
         while door.open_connections:
             await asyncio.sleep(0.05)
-        assert _outgoing(door)[0].held == 0
+        assert _outgoing(door).held == 0
 
 
 async def test_answers_that_wait_for_readers_are_counted_and_forgotten_when_they_are_gone() -> None:
@@ -238,18 +240,39 @@ async def test_T70_a_full_house_refuses_further_blocks_and_holds_nothing_afterwa
 ) -> None:
     async with opened() as door:
         door.backend.grow()
-        held = next(iter(_outgoing(door)))
-        held.held = outgoing.OUTGOING_BYTES_MAX + 1
+        held = _outgoing(door)
+        share = held.share("127.0.0.1 anyone", known=True)
+        share.add(outgoing.OUTGOING_BYTES_MAX // 2 + 1)
         assert (await door.call("ledger_block", [1]))["error"]["code"] == -32005
-        held.held = 0
+        share.add(-(outgoing.OUTGOING_BYTES_MAX // 2 + 1))
         assert "result" in await door.call("ledger_block", [1])
         batch = [request("ledger_block", [1], id) for id in range(5)]
         assert len(await door.post(batch)) == 5
         assert held.held == 0
 
 
-def _outgoing(door: Any) -> list[Outgoing]:
-    return [door.runner.app[app_keys.LIBRARY].outgoing]
+def _outgoing(door: Any) -> Unread:
+    unread: Unread = door.runner.app[app_keys.LIBRARY].outgoing
+    return unread
+
+
+def test_T70_no_caller_fills_the_house_alone_and_strangers_never_that_of_who_is_known() -> None:
+    unread = Unread(100)
+    greedy = unread.share("10.0.0.1 anyone", known=False)
+    greedy.add(51)
+    with pytest.raises(Overloaded):
+        greedy.check()
+    other = unread.share("10.0.0.2 anyone", known=False)
+    other.check()
+    other.add(60)
+    with pytest.raises(Overloaded):
+        unread.share("10.0.0.3 anyone", known=False).check()
+    unread.share("bank", known=True).check()
+    greedy.add(-51)
+    greedy.add(0)
+    other.add(-60)
+    assert unread.held == 0
+    assert not unread.strangers._held, "nothing is remembered of who holds nothing"
 
 
 # --- asking ---------------------------------------------------------------------------------------
@@ -358,3 +381,69 @@ async def test_who_listens_from_a_later_height_holds_up_nobody_who_listens_from_
         door.backend.grow(2)
         assert (await later.receive_json())["params"]["height"] == 6
         assert [(await now.receive_json())["params"]["height"] for _ in range(2)] == [5, 6]
+
+
+# --- whose ----------------------------------------------------------------------------------------
+
+
+async def test_T70_an_organisation_behind_a_strangers_address_has_its_own_allowance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("strongroom.node.rpc.weights.RATE", 1)
+    bank = Credential.fresh()
+    policy = DoorPolicy(organisations=(Organisation(name="bank", digest=bank.digest),))
+    async with opened(policy=policy) as door:
+        door.backend.grow()
+        batch = [request("node_evidence", ["ab" * 32], id) for id in range(100)]
+        while isinstance(await door.post(batch), list):
+            pass
+        for method, params in (("node_status", []), ("ledger_block", [1])):
+            assert (await door.call(method, params))["error"]["code"] == -32005
+            async with door.http.post(
+                f"{door.url}/rpc", json=request(method, params), headers=bank.header
+            ) as response:
+                assert "result" in await response.json()
+
+
+async def test_T70_a_reader_that_goes_away_keeps_its_turn_while_its_thread_runs_and_pays() -> None:
+    library, gate = Library(), threading.Event()
+    begun = most = 0
+
+    def describe() -> Document:
+        nonlocal begun, most
+        begun += 1
+        most = max(most, begun)
+        gate.wait()
+        begun -= 1
+        return {"height": 1}
+
+    try:
+        for _ in range(3):
+            reading = asyncio.create_task(library.one(Room(JSON), "a", lambda: describe))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.wait({reading})
+        assert library.allowances._levels["a"][0] <= BURST - SLICE_BYTES_MIN
+        last = asyncio.create_task(library.one(Room(JSON), "a", lambda: describe))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert library.lane._turn.locked()
+    finally:
+        gate.set()
+    assert json.loads(await last) == {"height": 1}
+    assert most == 1
+
+
+async def test_T70_a_stranger_that_tells_no_length_sends_no_more_than_others() -> None:
+    async def parts(count: int) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield b" " * 65_536
+
+    headers = {"Content-Type": "application/json"}
+    async with opened(policy=DoorPolicy()) as door:
+        for count, status in ((STRANGER_BYTES_MAX // 65_536 + 1, 413), (1, 200)):
+            async with door.http.post(
+                f"{door.url}/rpc", data=parts(count), headers=headers
+            ) as response:
+                assert response.status == status
