@@ -5,6 +5,7 @@ the other side's farewell; the session knows it no more, and the loop would end 
 """
 
 import asyncio
+import sys
 
 import aiohttp
 from aiohttp.connector import NEEDS_CLEANUP_CLOSED
@@ -25,5 +26,12 @@ def open_session(
 
 async def close_session(session: aiohttp.ClientSession) -> None:
     """End all connections, those too that only wait for a farewell."""
-    await session.close()
+    try:
+        await session.close()
+    except AttributeError:
+        if sys.version_info >= (3, 12):
+            raise
+        # CPython before 3.11.4, Debian 12's: a TLS transport that has ended cannot be aborted, and
+        # the first of them keeps the session from its end. What is left ends with the loop.
+        await session.close()
     await asyncio.sleep(0)  # an aborted connection tells its end in the loop's next turn
