@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from strongroom.node.machine.transports import abort
+
 LENGTH_BYTES = 4
 
 
@@ -68,7 +70,7 @@ class FrameProtocol(asyncio.Protocol):
             size = int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
             if size > self.frame_bytes_max:
                 self._buffer.clear()
-                self.transport.abort()
+                abort(self.transport)
                 return
             if held - at - LENGTH_BYTES < size:
                 break

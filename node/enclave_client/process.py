@@ -26,6 +26,7 @@ from strongroom.node.enclave_client.launch import Launched, launch
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, Unforeseen, refusal_of
 from strongroom.node.faults import Overloaded
 from strongroom.node.framing import FrameProtocol
+from strongroom.node.machine.transports import abort
 
 REQUESTS_MAX = 1024
 OTHERS_REQUESTS_MAX = 512
@@ -52,7 +53,7 @@ class EnclaveSocket:
 
     def _on_frame(self, frame: bytes) -> None:
         if not self.waiting:
-            self.frames.transport.abort()
+            abort(self.frames.transport)
             return
         future = self.waiting.popleft()
         if not future.done():

@@ -19,6 +19,8 @@ from typing import cast
 
 import structlog
 
+from strongroom.node.machine.transports import abort
+
 ACCEPTS_PER_TURN = 64
 """Connections taken from the kernel before the event loop goes on."""
 BACKLOG = 512
@@ -78,7 +80,7 @@ class Guest(asyncio.Protocol):
     def drop(self) -> None:
         """Close it without a word."""
         if self.transport is not None:
-            self.transport.abort()
+            abort(self.transport)
         elif self.connection is not None:
             with suppress(
                 OSError
@@ -89,7 +91,7 @@ class Guest(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         if self.gone:
-            self.transport.abort()
+            abort(self.transport)
             return
         self.inner.connection_made(transport)
 

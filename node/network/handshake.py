@@ -24,6 +24,7 @@ from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.framing import FrameProtocol
+from strongroom.node.machine.transports import abort
 
 HANDSHAKE_SECONDS = 10.0
 HANDSHAKE_BYTES_MAX = 64 * 1024
@@ -51,7 +52,7 @@ class Wire:
         if self.on_message is not None:
             self.on_message(frame)
         elif self._queue.full() or len(frame) > HANDSHAKE_BYTES_MAX:
-            self.frames.transport.abort()
+            abort(self.frames.transport)
         else:
             self._queue.put_nowait(frame)
             begin, self._on_first = self._on_first, None
@@ -91,7 +92,7 @@ class Wire:
     def close(self) -> None:
         """Drop the stream."""
         if self.frames.connected:
-            self.frames.transport.abort()
+            abort(self.frames.transport)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

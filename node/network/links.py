@@ -22,6 +22,7 @@ from strongroom.node.config import Address
 from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.machine.listening import Bounds, Guest, Listener
+from strongroom.node.machine.transports import abort
 from strongroom.node.network.handshake import HANDSHAKE_SECONDS, Handshake, Wire
 
 HANDSHAKES_MAX = 64
@@ -133,7 +134,7 @@ class Links:
         """Close a peer's link; it may come back through a new handshake."""
         link = self.links.get(peer)
         if link is not None and link.frames.connected:
-            link.frames.transport.abort()
+            abort(link.frames.transport)
 
     def judge_anew(self) -> None:
         """Today's policy is known: whoever is linked by certificates alone shows evidence again."""
@@ -238,7 +239,7 @@ class Links:
             del self.links[key]
             self.on_lost(key)
             if link.frames.connected:
-                link.frames.transport.abort()
+                abort(link.frames.transport)
 
     async def _dial(self, key: PublicKey, address: Address, context: ssl.SSLContext) -> bool:
         wire = Wire()
@@ -281,7 +282,7 @@ class Links:
         older = self.links.get(key)
         self.links[key] = link
         if older is not None and older.frames.connected:
-            older.frames.transport.abort()
+            abort(older.frames.transport)
 
         def gone() -> None:
             if self.links.get(key) is link:

@@ -23,6 +23,7 @@ from strongroom.enclave.room.crew.measurement import NAME as NAME_CREW
 from strongroom.enclave.room.door import ROOM_FRAME_BYTES_MAX, ToHost, ToRoom
 from strongroom.enclave.room.worker.measurement import ENVIRONMENT, NAME, NAME_ML
 from strongroom.node.framing import FrameProtocol
+from strongroom.node.machine.transports import abort
 from strongroom.node.rooms.relay import Relay, failure
 
 QUESTIONS_MAX = 256
@@ -194,7 +195,7 @@ class RoomProcess:
         try:
             self._take(codec.decode(frame, size_max=ROOM_FRAME_BYTES_MAX))
         except NotCanonical:
-            self._frames.transport.abort()
+            abort(self._frames.transport)
 
     def _take(self, frame: Any) -> None:
         match frame:
@@ -217,7 +218,7 @@ class RoomProcess:
     def _begin(self, work: Any) -> None:
         if len(self._tasks) >= QUESTIONS_MAX:
             work.close()
-            self._frames.transport.abort()
+            abort(self._frames.transport)
             return
         task = asyncio.create_task(work)
         self._tasks.add(task)

@@ -19,6 +19,7 @@ from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.outside.chunks import CHUNK_SEALED_BYTES_MAX
 from strongroom.node.chunks.shares import Shares
 from strongroom.node.faults import NotFound, NotReady, Overloaded, Refused, RpcFault, TooLarge
+from strongroom.node.machine.transports import abort
 from strongroom.node.rpc.door import ANYONE, Door
 from strongroom.node.rpc.limits import RpcLimits
 
@@ -124,7 +125,7 @@ class BlobDoor:
                 await response.write_eof()
         except (TimeoutError, ConnectionError):
             if request.transport is not None:
-                request.transport.abort()
+                abort(request.transport)
         return response
 
     async def _put_names(self, request: web.Request, root: bytes, who: str) -> web.Response:

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from strongroom.node.faults import Overloaded, RpcFault
+from strongroom.node.machine.transports import abort
 from strongroom.node.rpc import answering, frames, jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
@@ -75,7 +76,7 @@ class Connection:
     def cut(self) -> None:
         """End it at once; whoever waits idly gives its place to a newer one."""
         if self._request.transport is not None:
-            self._request.transport.abort()
+            abort(self._request.transport)
 
     async def serve(self) -> web.WebSocketResponse:
         """Answer frames until the peer goes away; whatever it still waits for is cancelled."""

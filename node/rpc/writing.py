@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from strongroom.node.machine.transports import abort
 from strongroom.node.rpc.app_keys import LIMITS
 from strongroom.node.rpc.frames import PIECE_BYTES
 
@@ -25,7 +26,7 @@ async def bound_writing(request: web.Request, handler: _Handler) -> web.StreamRe
             await response.write_eof()
     except TimeoutError:
         if request.transport is not None:
-            request.transport.abort()
+            abort(request.transport)
     return response
 
 
@@ -46,5 +47,5 @@ async def in_pieces(request: web.Request, response: web.Response) -> web.StreamR
             await told.write_eof()
     except (TimeoutError, ConnectionError):
         if request.transport is not None:
-            request.transport.abort()
+            abort(request.transport)
     return told

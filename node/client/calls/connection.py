@@ -18,6 +18,7 @@ from strongroom.node.client.calls.events import Events
 from strongroom.node.client.calls.replies import fault_of, words_of
 from strongroom.node.client.errors import Disconnected, NotTrusted
 from strongroom.node.faults import RpcFault
+from strongroom.node.machine.transports import abort
 from strongroom.node.rpc import jsonrpc
 
 CONNECT_SECONDS_MAX = 5.0
@@ -184,7 +185,7 @@ class Connection:
             # After both Close frames nothing is left to say: TLS's own goodbye would only outlive
             # the event loop.
             if self._transport is not None:
-                self._transport.abort()
+                abort(self._transport)
 
     def _take(self, data: bytes) -> bool:
         """Pair one frame; False when it is none that a node would send: then whoever asked is told
