@@ -120,11 +120,11 @@ class Constitution:
             created_ms=Milliseconds(codec.unsigned(created, name="created")),
             policy=Policy.from_wire(policy),
             members=tuple(named_key(one, name="member") for one in _entries(members, "members")),
-            roles=tuple(_role(one) for one in _entries(roles, "roles")),
+            roles=tuple(read_role(one) for one in _entries(roles, "roles")),
             programs=tuple(
                 checked_name(one, name="program") for one in _entries(programs, "programs")
             ),
-            limits=tuple(_limit(one) for one in _entries(limits, "limits")),
+            limits=tuple(read_limit(one) for one in _entries(limits, "limits")),
             affiliations=_affiliations(value[len(shape) :]),
         )
 
@@ -150,7 +150,8 @@ def _affiliations(later: tuple[object, ...]) -> tuple[tuple[PublicKey, str], ...
     return tuple(found)
 
 
-def _role(value: object) -> tuple[str, str, Digest]:
+def read_role(value: object) -> tuple[str, str, Digest]:
+    """(program, role, identity). Raises NotCanonical."""
     program, role, identity = codec.fields(value, str, str, bytes, name="role")
     return (
         checked_name(program, name="program"),
@@ -159,6 +160,7 @@ def _role(value: object) -> tuple[str, str, Digest]:
     )
 
 
-def _limit(value: object) -> tuple[str, int]:
+def read_limit(value: object) -> tuple[str, int]:
+    """(name, bound). Raises NotCanonical."""
     name, bound = codec.fields(value, str, int, name="limit")
     return checked_name(name, name="limit"), codec.unsigned(bound, name="limit's value")

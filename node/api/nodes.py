@@ -8,36 +8,17 @@ from functools import cache
 from importlib.metadata import version
 
 from strongroom.consensus.types import Epoch
-from strongroom.enclave.governance.document import NodeEntry
 from strongroom.node.api.node_state import NodeState
-from strongroom.node.api.public_state import node_document, validator_names
+from strongroom.node.api.public_state import node_document, validator_names, validators_shown
 from strongroom.node.api.sources import Sources
 from strongroom.node.rpc.backend import Document
 
 
 def validator_documents(sources: Sources, state: NodeState) -> list[Document]:
     """The validators of the current epoch, by index."""
-    genesis, governance = sources.genesis, state.governance
-    names = validator_names(genesis, governance)
-    founders = {one.claims.node_key: one.claims for one in genesis.validators}
-    registered = {} if governance is None else {node.node_key: node for node in governance.nodes}
-    documents = []
-    for index, one in enumerate(state.description.validators):
-        known: NodeEntry | None = registered.get(one.node_key)
-        source = known or founders.get(one.node_key)
-        documents.append(
-            {
-                "index": index,
-                "name": names.get(one.node_key, one.node_key.hex()),
-                "node_key": one.node_key,
-                "vote_key": one.vote_key,
-                "operator": None if source is None else source.operator,
-                "region": None if source is None else source.region,
-                "endpoint": f"https://{sources.config.told_rpc}"
-                if index == state.own
-                else _endpoint(known),
-            }
-        )
+    documents = validators_shown(sources.genesis, state.governance, state.description)
+    if state.own is not None:
+        documents[state.own]["endpoint"] = f"https://{sources.config.told_rpc}"
     return documents
 
 
@@ -131,8 +112,3 @@ def _grace_ms(sources: Sources, state: NodeState, epoch: Epoch) -> int:
     if governance is None or anchor is None or governance.epoch != epoch:
         return 0
     return max(0, governance.grace_until_ms - anchor.time_ms)
-
-
-def _endpoint(node: NodeEntry | None) -> str | None:
-    """Where a node says that it serves."""
-    return f"https://{node.rpc}" if node is not None and node.rpc else None

@@ -178,6 +178,31 @@ def validator_names(genesis: VerifiedGenesis, state: PublicState | None) -> Mapp
     return names
 
 
+def validators_shown(
+    genesis: VerifiedGenesis, state: PublicState | None, description: EpochDescription
+) -> list[Document]:
+    """The validators of an epoch by index, and where each says that it serves."""
+    names = validator_names(genesis, state)
+    founders = {one.claims.node_key: one.claims for one in genesis.validators}
+    registered = {} if state is None else {node.node_key: node for node in state.nodes}
+    documents = []
+    for index, one in enumerate(description.validators):
+        known = registered.get(one.node_key)
+        source = known or founders.get(one.node_key)
+        documents.append(
+            {
+                "index": index,
+                "name": names.get(one.node_key, one.node_key.hex()),
+                "node_key": one.node_key,
+                "vote_key": one.vote_key,
+                "operator": None if source is None else source.operator,
+                "region": None if source is None else source.region,
+                "endpoint": f"https://{known.rpc}" if known is not None and known.rpc else None,
+            }
+        )
+    return documents
+
+
 def _epoch(
     description: EpochDescription, public_key: bytes, reasons: Mapping[int, str]
 ) -> Document:

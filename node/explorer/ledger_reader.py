@@ -27,7 +27,7 @@ from strongroom.node.api.public_state import (
     proposal_document,
     rules_of,
     users_document,
-    validator_names,
+    validators_shown,
 )
 from strongroom.node.explorer.ledger_replay import FileLedger
 from strongroom.node.faults import NotFound
@@ -159,25 +159,7 @@ class LedgerReader:
         }
 
     def _validators(self) -> list[Document]:
-        names = validator_names(self._ledger.genesis, self._governance)
-        founders = {one.claims.node_key: one.claims for one in self._ledger.genesis.validators}
-        registered = {node.node_key: node for node in self._governance.nodes}
-        found = []
-        for index, one in enumerate(self._description.validators):
-            known = registered.get(one.node_key)
-            source = known or founders.get(one.node_key)
-            found.append(
-                {
-                    "index": index,
-                    "name": names.get(one.node_key, one.node_key.hex()),
-                    "node_key": one.node_key,
-                    "vote_key": one.vote_key,
-                    "operator": None if source is None else source.operator,
-                    "region": None if source is None else source.region,
-                    "endpoint": f"https://{known.rpc}" if known is not None and known.rpc else None,
-                }
-            )
-        return found
+        return validators_shown(self._ledger.genesis, self._governance, self._description)
 
     def _nodes(self) -> list[Document]:
         registered = {node.node_key: node_document(node) for node in self._governance.nodes}

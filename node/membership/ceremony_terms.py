@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.types import DIGEST_SIZE, Digest, Milliseconds, PublicKey
+from strongroom.consensus.types import Digest, Milliseconds, PublicKey
 from strongroom.consensus.validators import VALIDATORS_MAX
 from strongroom.enclave.attestation.claims import checked_name
 from strongroom.enclave.attestation.policy import named_key
-from strongroom.enclave.proofs.constitution import CONSTITUTION_SALT_SIZE
+from strongroom.enclave.proofs.constitution import CONSTITUTION_SALT_SIZE, read_limit, read_role
 from strongroom.node.membership.ceremony_cards import CARD_BYTES_MAX
 from strongroom.node.membership.ceremony_signed import CEREMONY_VERSION, bounded, listed
 
@@ -84,22 +84,8 @@ class Proposal:
             created_ms=Milliseconds(codec.unsigned(created, name="created")),
             cards=listed(cards, "cards", lambda one: bounded(one, CARD_BYTES_MAX)),
             members=listed(members, "members", lambda one: named_key(one, name="member")),
-            roles=listed(roles, "roles", _role),
+            roles=listed(roles, "roles", read_role),
             programs=listed(programs, "programs", lambda one: checked_name(one, name="program")),
-            limits=listed(limits, "limits", _limit),
+            limits=listed(limits, "limits", read_limit),
             max_age_ms=Milliseconds(codec.unsigned(age, name="age")),
         )
-
-
-def _role(value: object) -> tuple[str, str, Digest]:
-    program, role, identity = codec.fields(value, str, str, bytes, name="role")
-    return (
-        checked_name(program, name="program"),
-        checked_name(role, name="role"),
-        Digest(codec.sized(identity, DIGEST_SIZE, name="identity")),
-    )
-
-
-def _limit(value: object) -> tuple[str, int]:
-    name, bound = codec.fields(value, str, int, name="limit")
-    return checked_name(name, name="limit"), codec.unsigned(bound, name="limit's value")
