@@ -147,10 +147,7 @@ class Crossing:
 
     def flush(self) -> None:
         """Hand the bench what was said to it, as far as it takes it now."""
-        try:
-            self._way.flush()
-        except DoorClosed:
-            self._bench_has_ended()
+        self._way.flush()
 
     def look(self) -> None:
         """Wait for the bench, a moment; take what it says."""

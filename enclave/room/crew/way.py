@@ -74,7 +74,7 @@ class Way:
         """Say something, and take what comes meanwhile.
 
         Raises:
-            DoorClosed: the other end is gone.
+            DoorClosed: the other end is gone, and was so when this looked for what comes.
         """
         self.put(kind, member, data)
         while not self.flush(wait=True):
@@ -89,8 +89,8 @@ class Way:
     def flush(self, *, wait: bool = False) -> bool:
         """Hand over what was put, as far as the other end takes it now; whether that was all.
 
-        Raises:
-            DoorClosed: the other end is gone.
+        To an end that is gone nothing can be said, and it is not told here: its last words may lie
+        unread in the socket. `receive` gives them, and then says that it is gone.
         """
         while self._out:
             view = self._out[0]
@@ -99,7 +99,8 @@ class Way:
             except BlockingIOError:
                 return False
             except OSError:
-                raise DoorClosed from None
+                self._out.clear()
+                return True
             if sent < len(view):
                 self._out[0] = view[sent:]
             else:

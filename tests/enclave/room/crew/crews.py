@@ -115,7 +115,7 @@ class Crew:
         while self._over is None:
             assert monotonic() < self._until, "the crew hangs"
             for number, one in enumerate(self.benches):
-                if number not in self._gone:
+                if number not in self._gone and self._over is None:
                     for frame in self._frames(one):
                         self._take(number, *frame)
             if kill and kill not in self._gone and self.said[kill] >= after:
@@ -181,6 +181,8 @@ class Crew:
         frame = one.way.receive(wait=one is self.benches[0])
         while frame is not None:
             yield frame
+            if self._over is not None:
+                return  # the foreman ends after its last word, and there is no next one
             frame = one.way.receive(wait=False)
 
     def _frame(self, one: Bench) -> tuple[int, int, bytes]:
