@@ -24,6 +24,7 @@ from strongroom.node.cli.common import (
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
+from strongroom.node.terminal.walking import Walking
 
 if TYPE_CHECKING:
     from strongroom.consensus.recovery import RecoveryCertificate
@@ -137,7 +138,9 @@ def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -
 
     ledger = find_ledger(folder)
     founded = genesis_of(read_genesis(ledger, genesis), pin)
-    checked = check_ledger(founded, read_records(ledger), at_least=at_least)
+    checked = check_ledger(
+        founded, read_records(ledger), at_least=at_least, progress=Walking("checked")
+    )
     simulated = ", on a SIMULATED platform" if founded.simulated else ""
     return {
         "verdict": "valid",

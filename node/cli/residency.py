@@ -16,6 +16,7 @@ from strongroom.node.cli.proofs import PinOption, given_pin, pronounce_with
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, say
 from strongroom.node.terminal.tables import or_dash, table
+from strongroom.node.terminal.walking import Walking
 
 if TYPE_CHECKING:
     from strongroom.enclave.formats.history import HistoryTree
@@ -134,7 +135,12 @@ def _made(folder: Path, pin: str, genesis: Path | None) -> "tuple[ResidencyRepor
 
     ledger = find_ledger(folder)
     founded = genesis_of(read_genesis(ledger, genesis), pin)
-    return read_whole(founded, read_records(ledger), lambda one: residency_of(one, pin))
+    return read_whole(
+        founded,
+        read_records(ledger),
+        lambda one: residency_of(one, pin),
+        progress=Walking("checked"),
+    )
 
 
 def _summary(document: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ proves is residency.py's; nothing in it is trusted before.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -140,15 +140,19 @@ def make_report(
 
 
 def read_whole(
-    genesis: VerifiedGenesis, records: Iterable[StoredBlock | Outcome], says: Any
+    genesis: VerifiedGenesis,
+    records: Iterable[StoredBlock | Outcome],
+    says: Any,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[ResidencyReport, HistoryTree]:
-    """The same, with the ledger's history.
+    """The same, with the ledger's history; `progress` is told heights on the way.
 
     Raises:
         ReceiptInvalid: the ledger does not hold.
     """
     found = _Found()
-    proof = check_ledger(genesis, found.watch(records)).proof
+    proof = check_ledger(genesis, found.watch(records), progress=progress).proof
     if proof.certified is None:
         report = ResidencyReport(genesis.data, (), genesis.header.encoded, None, (), {})
     else:

@@ -16,11 +16,13 @@ from strongroom.consensus.errors import InvariantBroken, ReceiptInvalid
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, Milliseconds
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.cli.main import make_app
+from strongroom.node.client.audit import audit
 from strongroom.node.client.audit.audit import CheckedLedger, check_ledger, genesis_of
 from strongroom.node.client.audit.ledger_files import find_ledger, read_genesis, read_records
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.segments import Heights, Segments
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.terminal import walking
 
 CHAIN = after_epochs(3)
 PIN = CHAIN.genesis.pin
@@ -352,3 +354,25 @@ def test_the_command_says_valid_incomplete_forged_or_that_it_cannot_check(tmp_pa
         assert result.exit_code == code, result.output
         assert word in result.stdout
     assert "valid: " in run(node, "--service", PIN).stdout
+
+
+def test_whoever_waits_for_a_verdict_is_told_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(audit, "PROGRESS_BLOCKS", 2)
+    monkeypatch.setattr(walking, "NOTE_SECONDS", 0.0)
+    told = walking.Walking("checked")
+    check_ledger(CHAIN.genesis, records(), progress=told)
+    heights = range(2, CHAIN.tip.height + 1, 2)
+    said = capsys.readouterr()
+    assert [line.rpartition(",")[0] for line in said.err.splitlines()] == [
+        f"checked up to height {height}" for height in heights
+    ]
+    assert heights
+    assert not said.out
+
+
+def test_a_short_walk_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    told = walking.Walking("checked")
+    told(CHAIN.tip.height)
+    assert capsys.readouterr().err == ""
