@@ -4,7 +4,6 @@ Owns its options and which of the two it is. The screen needs the extra `watch` 
 imported here alone; lines need nothing.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -78,6 +77,8 @@ def _check_size() -> None:
 async def _plain(
     directory: Path, ledger: Path | None, seconds: float | None, as_json: bool
 ) -> None:
+    import asyncio
+
     from strongroom.node.watch.model import Model
     from strongroom.node.watch.plain import follow, follow_json
 
