@@ -30,8 +30,8 @@ WORDS = (
     ("strongroom --dir elsewhere keys show car\t", "strongroom --dir elsewhere keys show carol"),
     ("strongroom keys show --dir elsewhere car\t", "strongroom keys show --dir elsewhere carol"),
     ("strongroom verify receipt a-re\t", "strongroom verify receipt a-receipt.json"),
-    ("strongroom verify ledger elsew\t", "strongroom verify ledger elsewhere/"),
-    ("strongroom gov propose set_pro\t", "strongroom gov propose set_program_"),
+    ("strongroom verify ledger elsew\t", "strongroom verify ledger elsewhere"),
+    ("strongroom gov propose set_pro\t", "strongroom gov propose set_program_regions"),
     ("strongroom explorer block lat\t", "strongroom explorer block latest"),
     ("strongroom completion fi\t", "strongroom completion fish"),
     ("strongroom cluster kill -- n12\t", "strongroom cluster kill -- n12"),
@@ -86,9 +86,7 @@ def test_the_command_prints_the_script(name: str) -> None:
 def test_a_real_shell_completes_words_options_and_names(name: str, folder: Path) -> None:
     with Shell(name, folder, f"{BIN}:/usr/bin:/bin") as shell:
         for keys, line in WORDS:
-            if name == "fish" and line.endswith("set_program_"):
-                continue  # fish shows the candidates and waits
-            assert " ".join(shell.words_after(keys)) == line, keys
+            assert " ".join(shell.words_after(keys)).rstrip("/") == line, keys
 
 
 @pytest.mark.parametrize("name", SHELLS)
