@@ -110,9 +110,9 @@ async def _screen(directory: Path, ledger: Path | None) -> None:
 
 def _events(directory: Path, opened: "Source", ledger: Path | None) -> "AsyncIterator[Event]":
     from strongroom.node.client.trust.service import load_service
-    from strongroom.node.explorer.ledger_reader import LedgerReader
+    from strongroom.node.explorer.files_reader import FilesReader
     from strongroom.node.watch.feed import LiveFeed, from_files
 
-    if ledger is not None and isinstance(opened, LedgerReader):
-        return from_files(opened)
+    if ledger is not None and isinstance(opened, FilesReader):
+        return from_files(opened.whole())
     return aiter(LiveFeed(load_service(existing_directory(directory))))

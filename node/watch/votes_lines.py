@@ -35,9 +35,10 @@ def consensus(view: View, width: int) -> list[Line]:
         _row("notarize", _cast(votes.notarize, votes.validators, view.quorum, room)),
         _row("nullify", _cast(votes.nullify, votes.validators, view.quorum, room)),
     )
-    done = _cast(votes.finalize, votes.validators, view.quorum, beyond - _LABEL)
+    block = f"{number(votes.finalizes)}  "
+    done = _cast(votes.finalize, votes.validators, view.quorum, beyond - len(block))
     right = (
-        _row("finalize", f"{number(votes.finalizes)}  {done}"),
+        _row("finalize", f"{block}{done}"),
         _row("lanes", _lanes(votes.lanes, beyond)),
     )
     beside = ("", lost if view.nullified else "")
