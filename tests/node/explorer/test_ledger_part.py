@@ -11,6 +11,7 @@ from tests.node.client.test_commands import PAY, Shell, shell
 from tests.node.explorer.files import write_ledger
 
 from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.types import Milliseconds
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.explorer.files_reader import IN_PART, FilesReader
 from strongroom.node.explorer.ledger_part import LedgerPart, NotInPart, PartStore, in_part
@@ -178,7 +179,7 @@ def without_batches(data: bytes) -> bytes:
 
 def other_time(data: bytes) -> bytes:
     block = StoredBlock.decode(data)
-    header = replace(block.header, time_ms=block.header.time_ms + 1)
+    header = replace(block.header, time_ms=Milliseconds(block.header.time_ms + 1))
     return replace(block, header=header).encode()
 
 
