@@ -31,6 +31,8 @@ DEFAULT_DIRECTORY = "strongroom-data"
 """Used when neither `--dir` nor STRONGROOM_DIR names a cluster's folder."""
 DIRECTORY_VARIABLE = "STRONGROOM_DIR"
 """Names the folder for all commands of a shell."""
+PASSPHRASE_VARIABLE = "STRONGROOM_PASSPHRASE"  # noqa: S105 (its name, not its value)
+"""Has the passphrase of key files, so that none is asked for."""
 
 SEALED_STATE = "state"
 """The enclave's sealed keys, in a node's `sealed/`."""

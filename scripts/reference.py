@@ -2,7 +2,8 @@
 error code.
 
 Owns the page's form and its few words about what no table holds. Run `./scripts/reference` after a
-change of commands or methods; a test compares.
+change of commands or methods; a test compares. What shells complete is written with it
+(completions.py).
 """
 
 import inspect
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from scripts import completions
 
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node import faults
@@ -165,8 +167,9 @@ def page() -> str:
 def main() -> int:
     """Write the page, or with `--check` compare it; exit 1 if it differs."""
     if "--check" in sys.argv[1:]:
-        return int(PAGE.read_text() != page())
+        return int(PAGE.read_text() != page() or not completions.are_written())
     PAGE.write_text(page())
+    completions.write()
     return 0
 
 

@@ -55,6 +55,8 @@ from strongroom.enclave.sessions.intake import Intake, Presented, Public, Refuse
 from strongroom.enclave.sessions.session_admission import SessionAdmission
 from strongroom.enclave.sessions.session_tables import SessionTables
 
+_LOADED = tuple(PROGRAMS.values())
+"""Their code is read with this module's: where an enclave's walls stand, no file is read."""
 ROOTS_KEPT_MAX = RECENT_MAX
 """Newest heights whose history root and block digest are kept, to compare anchors and nodes' words
 with."""

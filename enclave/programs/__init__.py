@@ -1,22 +1,47 @@
-"""The programs of this service: their names are part of the measurement (DESIGN §6, §7)."""
+"""The programs of this service: their names are part of the measurement (DESIGN §6, §7).
 
-from collections.abc import Mapping
+A program's code is loaded when it is first asked for: a client that pays loads no clean rooms. An
+enclave loads all of them at once (execution/executor.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from strongroom.enclave.programs.framework import Program
-from strongroom.enclave.programs.payments import payments
-from strongroom.enclave.programs.people import people
-from strongroom.enclave.programs.records import records
-from strongroom.enclave.programs.rooms import rooms
-from strongroom.enclave.programs.roster import roster
 from strongroom.enclave.programs.schema import ArgumentFault, Resolve
-from strongroom.enclave.programs.system import system
-from strongroom.enclave.programs.vault import vault
 
-PROGRAMS: Mapping[str, Program] = {
-    program.name: program for program in (payments, people, records, rooms, roster, system, vault)
-}
-PROGRAM_NAMES = tuple(sorted(PROGRAMS))
+PROGRAM_NAMES = ("payments", "people", "records", "rooms", "roster", "system", "vault")
+"""Each is a module of this package, and what that calls by the same name."""
+
+
+@cache
+def _loaded(name: str) -> Program:
+    program = getattr(import_module(f"{__name__}.{name}"), name)
+    assert isinstance(program, Program)
+    return program
+
+
+class _Programs(Mapping[str, Program]):
+    """All programs by name, each loaded when it is taken."""
+
+    def __getitem__(self, name: str) -> Program:
+        if name not in PROGRAM_NAMES:
+            raise KeyError(name)
+        return _loaded(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in PROGRAM_NAMES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(PROGRAM_NAMES)
+
+    def __len__(self) -> int:
+        return len(PROGRAM_NAMES)
+
+
+PROGRAMS: Mapping[str, Program] = _Programs()
 
 
 def split_name(name: str) -> tuple[str, str]:

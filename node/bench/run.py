@@ -30,8 +30,6 @@ from strongroom.node.cluster.plan import BRINGER
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
 from strongroom.node.terminal.teller import Teller
 
-OUTSTANDING_MAX = 1000
-"""Below the anti-replay window of a session."""
 SETTLE_SECONDS = 60.0
 START_SECONDS = 2.5
 """From orders to the first call: load processes start and check the service first."""

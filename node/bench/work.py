@@ -16,8 +16,6 @@ from strongroom.node.client import Client
 from strongroom.node.cluster.plan import ISSUER
 
 OPENING_BALANCE = 10**12
-PAYMENT_SIZES = CALL_ENVELOPES[:2]
-"""Size classes of envelopes that a payment can fill."""
 PAYMENT_BYTES = 120
 """What a payment without a memo takes before padding, at most."""
 RECORD_BYTES = 100

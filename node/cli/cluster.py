@@ -3,26 +3,24 @@
 Owns options, words and documents of these commands; what they do stands in node/cluster*.py.
 """
 
-import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.node.cli import cluster_screen
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
-from strongroom.node.cluster.cluster import Cluster, open_cluster
-from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.cluster.plan import (
     DEFAULT_BASE_PORT,
     DEFAULT_NODES,
     DEFAULT_PORT_STRIDE,
     MEMBERS,
 )
-from strongroom.node.machine.interrupts import cancelled_by_signals
-from strongroom.node.machine.log_files import follow_log, log_tail
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
+
+if TYPE_CHECKING:
+    from strongroom.node.cluster.cluster import Cluster
+    from strongroom.node.cluster.node_process import NodeProcess
 
 cluster_app = typer.Typer(
     name="cluster",
@@ -94,9 +92,13 @@ def up(
 
 
 async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: bool) -> None:
+    import asyncio
+
+    from strongroom.node.cli import cluster_screen
     from strongroom.node.cluster.up import (
         bring_up,
     )  # brings the ceremony and the client, which no other command needs
+    from strongroom.node.machine.interrupts import cancelled_by_signals
 
     with cancelled_by_signals():
         with cluster_screen.progress() as say:
@@ -116,7 +118,7 @@ async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: b
             await cluster.down()
 
 
-def _ready_document(cluster: Cluster) -> dict[str, Any]:
+def _ready_document(cluster: "Cluster") -> dict[str, Any]:
     service = cluster.service()
     return {
         "service": service.pin,
@@ -135,7 +137,9 @@ def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
     Example: strongroom cluster status --json
     """
-    document = run(open_cluster(directory).status())
+    from strongroom.node.cli import cluster_screen
+
+    document = run(_open(directory).status())
     emit(document, as_json, lambda: cluster_screen.show_status(document))
 
 
@@ -146,7 +150,7 @@ def down(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) 
 
     Example: strongroom cluster down
     """
-    cluster = open_cluster(directory)
+    cluster = _open(directory)
     names = [node.name for node in cluster.running()]
     run(_finishing(cluster.down()))
     emit(
@@ -165,7 +169,7 @@ def stop(
 
     Example: strongroom cluster stop n2
     """
-    process = open_cluster(directory).node(node)
+    process = _open(directory).node(node)
     ran = process.host() is not None
     run(_finishing(process.stop()))
     emit(
@@ -187,14 +191,14 @@ def start(
 
     Example: strongroom cluster start n2 --wait
     """
-    cluster = open_cluster(directory)
+    cluster = _open(directory)
     process = cluster.node(node)
     state = run(_start(cluster, process, wait=wait))
     endpoint = f"https://{process.config().rpc}"
     emit(_row(process, state), as_json, lambda: say(f"{node} runs ({state}) on {endpoint}"))
 
 
-async def _start(cluster: Cluster, process: NodeProcess, *, wait: bool) -> str:
+async def _start(cluster: "Cluster", process: "NodeProcess", *, wait: bool) -> str:
     await process.start()
     if wait:
         await cluster.wait_voting(process.name)
@@ -210,7 +214,7 @@ def kill(
 
     Example: strongroom cluster kill n2
     """
-    process = open_cluster(directory).node(node)
+    process = _open(directory).node(node)
     ran = process.host() is not None
     run(_finishing(process.kill()))
     emit(
@@ -235,7 +239,7 @@ def add(
 
     Example: strongroom cluster add --region zurich
     """
-    cluster = run(_add(open_cluster(directory), region))
+    cluster = run(_add(_open(directory), region))
     process = cluster.nodes[-1]
     endpoint = f"https://{process.config().rpc}"
     emit(
@@ -245,8 +249,10 @@ def add(
     )
 
 
-async def _add(cluster: Cluster, region: str | None) -> Cluster:
+async def _add(cluster: "Cluster", region: str | None) -> "Cluster":
+    from strongroom.node.cli import cluster_screen
     from strongroom.node.cluster.growth import add_node
+    from strongroom.node.machine.interrupts import cancelled_by_signals
 
     with cancelled_by_signals(), cluster_screen.progress() as say:
         return await add_node(cluster, region=region, say=say)
@@ -262,7 +268,7 @@ def remove(
 
     Example: strongroom cluster remove n4
     """
-    cluster = open_cluster(directory)
+    cluster = _open(directory)
     run(_remove(cluster, node))
     emit(
         _row(cluster.node(node), "removed"),
@@ -271,8 +277,10 @@ def remove(
     )
 
 
-async def _remove(cluster: Cluster, name: str) -> None:
+async def _remove(cluster: "Cluster", name: str) -> None:
+    from strongroom.node.cli import cluster_screen
     from strongroom.node.cluster.growth import remove_node
+    from strongroom.node.machine.interrupts import cancelled_by_signals
 
     with cancelled_by_signals(), cluster_screen.progress() as say:
         await remove_node(cluster, name, say=say)
@@ -295,7 +303,9 @@ def logs(
 
     Example: strongroom cluster logs n0 -f
     """
-    path = open_cluster(directory).node(node).layout.log
+    from strongroom.node.machine.log_files import follow_log, log_tail
+
+    path = _open(directory).node(node).layout.log
     if not path.exists():
         fail(f"{node} has no log yet: it was never started")
 
@@ -311,8 +321,18 @@ def logs(
             raise typer.Exit(0) from None
 
 
+def _open(directory: Path) -> "Cluster":
+    from strongroom.node.cluster.cluster import open_cluster
+
+    return open_cluster(directory)
+
+
 async def _finishing(ending: Any) -> None:
     """Ending processes goes on to its end even when the user loses patience."""
+    import asyncio
+
+    from strongroom.node.machine.interrupts import cancelled_by_signals
+
     task = asyncio.ensure_future(ending)
     with cancelled_by_signals():
         try:
@@ -321,7 +341,7 @@ async def _finishing(ending: Any) -> None:
             await task
 
 
-def _row(process: NodeProcess, state: str) -> dict[str, Any]:
+def _row(process: "NodeProcess", state: str) -> dict[str, Any]:
     host, enclave = process.host(), process.enclave()
     return {
         "name": process.name,

@@ -1,39 +1,32 @@
 """`strongroom custodian …`: the customer's own process beside an HSM.
 
-Owns options and words of these commands. The device: node/custodian/device.py; what a room must
-show for a half: node/custodian/releasing.py.
+Owns options and words of these commands, and loads nothing else, so that their help is quick; those
+about an owner's keys: custodian_keys.py. What they do: custodian_device.py, custodian_service.py,
+custodian_journal.py.
 """
 
-import secrets
-import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
-from strongroom.consensus.errors import OperatorFault
-from strongroom.node.cli.common import PinDescriptorOption, PinFileOption, ask_passphrase
-from strongroom.node.client.client import Client
-from strongroom.node.config import Address
-from strongroom.node.custodian.device import Device
-from strongroom.node.custodian.halves import HalfKey
-from strongroom.node.custodian.pin import Pin, keep_from_others, read_pin
-from strongroom.node.custodian.settings import Settings, load_settings, save_settings
-from strongroom.node.custodian.token_words import KEY_ID_SIZE, Form, KeyFacts
-from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
-from strongroom.node.terminal.exits import ExitCode
-from strongroom.node.terminal.printing import emit, note, say
+from strongroom.node.cli import custodian_keys
+from strongroom.node.cli.common import (
+    TIMEOUT_SECONDS,
+    PinDescriptorOption,
+    PinFileOption,
+    TimeoutOption,
+)
+from strongroom.node.cli.custodian_keys import DEFAULT_DIR, FolderOption
+from strongroom.node.custodian.token_words import Form
+from strongroom.node.terminal.commands import JsonOption, guarded
 
 custodian_app = typer.Typer(
     name="custodian",
     no_args_is_help=True,
     help="The customer's process beside an HSM: halves of split keys for rooms with live leases.",
 )
-DEFAULT_DIR = Path("custodian")
-FolderOption = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The custodian's folder.")]
-_T = TypeVar("_T")
+ENTRIES_SHOWN = 50
 
 
 @custodian_app.command()
@@ -75,47 +68,24 @@ def init(
     Example: strongroom custodian init --customer "Acme Toys" --module
     /usr/lib/softhsm/libsofthsm2.so --token acme --pin-file pin
     """
-    if (folder / "custodian.toml").exists():
-        raise OperatorFault(f"{folder}/custodian.toml exists: name another folder with --dir")
-    settings = Settings(
-        folder=folder,
-        customer=customer,
-        module=str(module.resolve() if module.exists() else module),
-        token=token,
-        serial=serial,
-        form=form or Form.HMAC,
-        key_label=label,
-        key_id=secrets.token_bytes(KEY_ID_SIZE),
-        check=b"",
-        service=service,
-        identity=identity,
-        listen=_address(listen),
-        environment=variables_of(variables or []),
+    from strongroom.node.cli import custodian_device
+
+    custodian_device.init(
+        customer,
+        module,
+        token,
+        folder,
+        serial,
+        form,
+        label,
+        service,
+        identity,
+        listen,
+        variables,
+        pin_file,
+        pin_fd,
+        as_json,
     )
-    pin = pin_of(pin_file, pin_fd, customer)
-    settings, made = run(_with(settings, pin, lambda device: _make(settings, device, form)))
-    path = save_settings(settings)
-    document = {
-        "ok": True,
-        "settings": str(path),
-        "customer": customer,
-        "token": settings.token,
-        "serial": settings.serial,
-        "form": settings.form.value,
-        "key_label": label,
-        "key_id": settings.key_id.hex(),
-        "check": settings.check.hex(),
-        "key": _key_document(made),
-    }
-
-    def human() -> None:
-        say(f"made        {settings.form.value} key {label!r}, id {settings.key_id.hex()}")
-        say(f"in token    {settings.token} (serial number {settings.serial})")
-        say(f"the key     {_words(made)}")
-        say(f"settings    {path}")
-        note("next: `strongroom custodian check`, then `announce` and `run`")
-
-    emit(document, as_json, human)
 
 
 @custodian_app.command()
@@ -130,170 +100,79 @@ def check(
 
     Example: strongroom custodian check --dir custodian --pin-file pin
     """
-    settings = load_settings(folder)
-    pin = pin_of(pin_file, pin_fd, settings.customer)
-    document = run(_with(settings, pin, lambda device: _checked(settings, device)))
+    from strongroom.node.cli import custodian_device
 
-    def human() -> None:
-        for name, value in document["token"].items():
-            say(f"{name:<14}{value}")
-        say()
-        for row in document["can"]:
-            lacks = f"no: lacks {', '.join(row['lacks'])}" if row["lacks"] else "yes"
-            say(f"{row['what']:<34}{lacks}")
-        say()
-        say(f"key           {document['key_words']}")
-        say(f"is ours       {'yes' if document['same_key'] else 'NO: another key than at init'}")
-
-    emit(document, as_json, human)
-    if not document["ok"]:
-        raise typer.Exit(int(ExitCode.NO))
+    custodian_device.check(folder, pin_file, pin_fd, as_json)
 
 
-# --- inside ---------------------------------------------------------------------------------------
+@custodian_app.command()
+@guarded
+def announce(
+    endpoint: Annotated[
+        str, typer.Argument(metavar="URL", help="https://HOST:PORT; '' for nowhere.")
+    ],
+    folder: FolderOption = DEFAULT_DIR,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    as_json: JsonOption = False,
+) -> None:
+    """Say on the ledger where rooms ask this custodian, and under which certificate.
 
+    Behind a proxy with a certificate of its own, put #sha256=HEX of that one at the end of the URL.
 
-async def _make(
-    settings: Settings, device: Device, wanted: Form | None
-) -> tuple[Settings, KeyFacts]:
-    """The key in the token, and the settings that know it again."""
-    table = {what: can for what, can, _ in await device.probe()}
-    form = wanted or (Form.HMAC if table["half by HMAC"] else Form.ECDH)
-    if not table[f"half by {form.name}"]:
-        fail(
-            f"{settings.customer}: the token {settings.token!r} cannot make halves by {form.name}: "
-            "it has not the mechanisms; see `strongroom custodian check`",
-            ExitCode.USAGE,
-        )
-    made = await device.create(form, settings.key_id, settings.key_label)
-    key = HalfKey(device, form=form, id=settings.key_id, label=settings.key_label)
-    serial = device.facts.serial if device.facts is not None else settings.serial
-    return replace(settings, form=form, check=await key.check_value(), serial=serial), made
-
-
-async def _checked(settings: Settings, device: Device) -> dict[str, Any]:
-    facts = device.facts
-    probed = await device.probe()
-    key = half_key(settings, device)
-    shown = await device.show(settings.form, settings.key_id, settings.key_label)
-    same = shown.stays_inside and await key.check_value() == settings.check
-    return {
-        "ok": same and shown.stays_inside,
-        "customer": settings.customer,
-        "token": {
-            "label": facts.label if facts else "",
-            "serial": facts.serial if facts else "",
-            "manufacturer": facts.manufacturer if facts else "",
-            "model": facts.model if facts else "",
-            "firmware": facts.firmware if facts else "",
-            "library": facts.library if facts else "",
-        },
-        "can": [{"what": what, "can": can, "lacks": list(lacks)} for what, can, lacks in probed],
-        "key": _key_document(shown),
-        "key_words": _words(shown),
-        "same_key": same,
-    }
-
-
-async def _with(settings: Settings, pin: Pin, act: Callable[[Device], Awaitable[_T]]) -> _T:
-    async with open_device(settings, pin) as device:
-        return await act(device)
-
-
-def open_device(settings: Settings, pin: Pin) -> Device:
-    """The device of these settings, not started yet."""
-    return Device(
-        customer=settings.customer,
-        module=settings.module,
-        token=settings.token,
-        serial=settings.serial,
-        pin=pin,
-        environment=settings.environment,
-    )
-
-
-def half_key(settings: Settings, device: Device) -> HalfKey:
-    """The key that `init` made in it."""
-    return HalfKey(
-        device,
-        form=settings.form,
-        id=settings.key_id,
-        label=settings.key_label,
-        check=settings.check,
-    )
-
-
-def service_file(settings: Settings) -> Path:
-    """The service's, as the settings name it.
-
-    Raises:
-        OperatorFault: they name none.
+    Example: strongroom custodian announce https://custodian.acme.example:7443
     """
-    if settings.service is None:
-        raise OperatorFault(
-            f"{settings.folder}/custodian.toml names no service: add "
-            '`service = "PATH/service.json"`, the file that the operator gave you'
-        )
-    return settings.service
+    from strongroom.node.cli import custodian_service
+
+    custodian_service.announce(endpoint, folder, timeout, as_json)
 
 
-def client_of(settings: Settings, timeout: float, *, one_shot: bool = False) -> Client:
-    """A client of the custodian's identity, not entered yet.
+@custodian_app.command("run")
+@guarded
+def run_(
+    folder: FolderOption = DEFAULT_DIR,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Instead of the settings'.")
+    ] = "",
+    plain: Annotated[
+        bool, typer.Option("--plain", help="HTTP without TLS, for a proxy that has its own.")
+    ] = False,
+    pin_file: PinFileOption = None,
+    pin_fd: PinDescriptorOption = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer rooms until Ctrl-C: a half for each live lease, on record first.
 
-    Raises:
-        OperatorFault: the settings name no service, or its files are not as they must be.
+    Example: strongroom custodian run --dir custodian --pin-file pin
     """
-    return Client.connect(
-        service_file(settings),
-        settings.identity,
-        passphrase=ask_passphrase,
-        timeout=timeout,
-        one_shot=one_shot,
-    )
+    from strongroom.node.cli import custodian_service
+
+    custodian_service.run_(folder, listen, plain, pin_file, pin_fd, timeout, as_json)
 
 
-def pin_of(file: Path | None, descriptor: int | None, customer: str) -> Pin:
-    """The PIN, from where the options say; the prompt where there is a terminal. From here on this
-    process leaves no core file."""
-    keep_from_others()
+@custodian_app.command()
+@guarded
+def journal(
+    folder: FolderOption = DEFAULT_DIR,
+    after: Annotated[int, typer.Option("--after", min=0, help="Show entries after this one.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = ENTRIES_SHOWN,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Look for every release that the ledger has.")
+    ] = False,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="OWNER/NAME", help="Also of a key that is not in it."),
+    ] = None,
+    timeout: TimeoutOption = TIMEOUT_SECONDS,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify the whole journal, and show it.
 
-    def ask() -> str:
-        text: str = typer.prompt(f"PIN of {customer}'s HSM", hide_input=True, err=True)
-        return text
+    Example: strongroom custodian journal --after 100 --json
+    """
+    from strongroom.node.cli import custodian_journal
 
-    return read_pin(
-        file=file, descriptor=descriptor, ask=ask if sys.stdin and sys.stdin.isatty() else None
-    )
-
-
-def _address(text: str) -> Address | None:
-    try:
-        return Address.parse(text) if text else None
-    except ValueError as fault:
-        raise OperatorFault(f"--listen: {fault}") from None
-
-
-def variables_of(given: list[str]) -> dict[str, str]:
-    """Variables of --env. Raises OperatorFault."""
-    read = {}
-    for one in given:
-        name, separator, value = one.partition("=")
-        if not separator:
-            raise OperatorFault("--env: expected NAME=VALUE")
-        read[name] = value
-    return read
+    custodian_journal.journal(folder, after, limit, compare, keys, timeout, as_json)
 
 
-def _key_document(facts: KeyFacts) -> dict[str, Any]:
-    return {
-        "kind": facts.kind,
-        "sensitive": facts.sensitive,
-        "extractable": facts.extractable,
-        "never_extractable": facts.never_extractable,
-        "local": facts.local,
-    }
-
-
-def _words(facts: KeyFacts) -> str:
-    stays = "never leaves the token" if facts.stays_inside else "MAY LEAVE THE TOKEN"
-    return f"{stays}; {'made inside it' if facts.local else 'brought in from outside'}"
+custodian_keys.register(custodian_app)

@@ -1,24 +1,19 @@
-"""`strongroom custodian exchange | rewrap`: a key from an HSM comes into a split key by way of a
-room (docs/custodian.md §7).
+"""A key from an HSM comes into a split key by way of a room (docs/custodian.md §7): `strongroom
+custodian exchange | rewrap`.
 
-Owns options and words of these commands, and which line of the room's events they read. Whether an
+Owns which line of the room's events is read; options stand in custodian_keys.py. Whether an
 exchange key is a room's own: node/custodian/importing.py.
 """
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.enclave.attestation.room_evidence import VerifiedRoom
-from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption, ask_passphrase
-from strongroom.node.cli.custodian import (
-    DEFAULT_DIR,
-    FolderOption,
+from strongroom.node.cli.common import ask_passphrase
+from strongroom.node.cli.custodian_device import (
     client_of,
-    custodian_app,
     service_file,
 )
 from strongroom.node.client.client import Client
@@ -26,35 +21,17 @@ from strongroom.node.custodian.importing import ShownKey, check_exchange_key
 from strongroom.node.custodian.ledger import ServiceLedger
 from strongroom.node.custodian.settings import Settings, load_settings
 from strongroom.node.rooms.starting import measured, program_file
-from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.commands import run
 from strongroom.node.terminal.printing import emit, note, say
 
 PROGRAM = "import_byok"
 EVENTS_BYTES_MAX = 1024 * 1024
-EventsArgument = Annotated[
-    Path, typer.Argument(metavar="EVENTS", help="What `room run import_byok --json` printed.")
-]
 
 
-@custodian_app.command()
-@guarded
 def exchange(
-    events: EventsArgument,
-    key: Annotated[
-        str, typer.Option("--key", metavar="ID/NAME", help="Into which split key of yours.")
-    ],
-    folder: FolderOption = DEFAULT_DIR,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The exchange key, in PEM.")
-    ] = Path("exchange.pem"),
-    timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: JsonOption = False,
+    events: Path, key: str, folder: Path, out: Path, timeout: float, as_json: bool
 ) -> None:
-    """Check that an exchange key is an import room's own, for that key of yours alone, and write it
-    for the HSM's tool.
-
-    Example: strongroom custodian exchange events.json --key id:HEX/payroll --out exchange.pem
-    """
+    """Check the room's exchange key, and write it."""
     settings = load_settings(folder)
     said = read_event(events, "exchange-key")
     shown = ShownKey(
@@ -92,19 +69,8 @@ def exchange(
     emit(document, as_json, human)
 
 
-@custodian_app.command()
-@guarded
-def rewrap(
-    events: EventsArgument,
-    owner: Annotated[str, typer.Option("--owner", metavar="NAME", help="Whose key it is.")],
-    folder: FolderOption = DEFAULT_DIR,
-    timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: JsonOption = False,
-) -> None:
-    """Put what a room imported in place of a split key's data key: the ledger gets the wrapped key.
-
-    Example: strongroom custodian rewrap events.json --owner maker
-    """
+def rewrap(events: Path, owner: str, folder: Path, timeout: float, as_json: bool) -> None:
+    """Hand what was imported to the ledger."""
     settings = load_settings(folder)
     said = read_event(events, "imported")
     key, wrapped = _text(said, "key"), _bytes(said, "wrapped")

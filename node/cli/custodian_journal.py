@@ -1,45 +1,33 @@
-"""`strongroom custodian journal`: what was asked, given and refused, verified.
+"""What was asked, given and refused, verified: `strongroom custodian journal`.
 
-Owns options and words of this command; the chain: node/custodian/journal.py, the comparison with
-the ledger: node/custodian/comparing.py.
+Owns how it is shown; options stand in custodian.py. The chain: node/custodian/journal.py, the
+comparison with the ledger: node/custodian/comparing.py.
 """
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import typer
 
-from strongroom.node.cli.common import TIMEOUT_SECONDS, TimeoutOption
-from strongroom.node.cli.custodian import DEFAULT_DIR, FolderOption, client_of, custodian_app
+from strongroom.node.cli.custodian_device import client_of
 from strongroom.node.custodian.comparing import MissingRelease, keys_in, missing_releases
 from strongroom.node.custodian.journal import JournalEntry, read_journal
 from strongroom.node.custodian.settings import Settings, load_settings
-from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.commands import run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
 
-ENTRIES_SHOWN = 50
 
-
-@custodian_app.command()
-@guarded
 def journal(
-    folder: FolderOption = DEFAULT_DIR,
-    after: Annotated[int, typer.Option("--after", min=0, help="Show entries after this one.")] = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = ENTRIES_SHOWN,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Look for every release that the ledger has.")
-    ] = False,
-    keys: Annotated[
-        list[str] | None,
-        typer.Option("--key", metavar="OWNER/NAME", help="Also of a key that is not in it."),
-    ] = None,
-    timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: JsonOption = False,
+    folder: Path,
+    after: int,
+    limit: int,
+    compare: bool,
+    keys: list[str] | None,
+    timeout: float,
+    as_json: bool,
 ) -> None:
-    """Verify the whole journal, and show it.
-
-    Example: strongroom custodian journal --after 100 --json
-    """
+    """Verify and show it."""
     entries = list(read_journal(folder))
     shown = [entry for entry in entries if entry.entry > after][:limit]
     head = entries[-1].digest.hex() if entries else ""

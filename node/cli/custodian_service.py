@@ -1,29 +1,19 @@
-"""`strongroom custodian announce|run`: where rooms ask, and the process that answers them.
+"""Where rooms ask, and the process that answers them: `strongroom custodian announce | run`.
 
-Owns options and words of these commands. What a room must show: node/custodian/releasing.py.
+Owns the order in which ledger, HSM and journal are opened; options stand in custodian.py. What a
+room must show: node/custodian/releasing.py.
 """
 
 import asyncio
 import signal
 import time
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.attestation.release_policy import POLICY_BYTES_MAX, ReleasePolicy
-from strongroom.node.cli.common import (
-    TIMEOUT_SECONDS,
-    PinDescriptorOption,
-    PinFileOption,
-    TimeoutOption,
-)
-from strongroom.node.cli.custodian import (
-    DEFAULT_DIR,
-    FolderOption,
+from strongroom.node.cli.custodian_device import (
     client_of,
-    custodian_app,
     half_key,
     open_device,
     pin_of,
@@ -38,26 +28,12 @@ from strongroom.node.custodian.service import CustodianService
 from strongroom.node.custodian.settings import Settings, load_settings
 from strongroom.node.custodian.token_keys import TokenKeys
 from strongroom.node.machine.interrupts import told_by_signals
-from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.commands import run
 from strongroom.node.terminal.printing import emit, note, say
 
 
-@custodian_app.command()
-@guarded
-def announce(
-    endpoint: Annotated[
-        str, typer.Argument(metavar="URL", help="https://HOST:PORT; '' for nowhere.")
-    ],
-    folder: FolderOption = DEFAULT_DIR,
-    timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: JsonOption = False,
-) -> None:
-    """Say on the ledger where rooms ask this custodian, and under which certificate.
-
-    Behind a proxy with a certificate of its own, put #sha256=HEX of that one at the end of the URL.
-
-    Example: strongroom custodian announce https://custodian.acme.example:7443
-    """
+def announce(endpoint: str, folder: Path, timeout: float, as_json: bool) -> None:
+    """Say it on the ledger."""
     settings = load_settings(folder)
     endpoint = DoorKey.load_or_make(folder).pinned(endpoint)
     read_address(endpoint)
@@ -65,25 +41,16 @@ def announce(
     emit(document, as_json, lambda: _show_announced(document))
 
 
-@custodian_app.command("run")
-@guarded
 def run_(
-    folder: FolderOption = DEFAULT_DIR,
-    listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="Instead of the settings'.")
-    ] = "",
-    plain: Annotated[
-        bool, typer.Option("--plain", help="HTTP without TLS, for a proxy that has its own.")
-    ] = False,
-    pin_file: PinFileOption = None,
-    pin_fd: PinDescriptorOption = None,
-    timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: JsonOption = False,
+    folder: Path,
+    listen: str,
+    plain: bool,
+    pin_file: Path | None,
+    pin_fd: int | None,
+    timeout: float,
+    as_json: bool,
 ) -> None:
-    """Answer rooms until Ctrl-C: a half for each live lease, on record first.
-
-    Example: strongroom custodian run --dir custodian --pin-file pin
-    """
+    """Answer rooms until told to end."""
     settings = load_settings(folder)
     address = _address(listen, settings)
     policy = read_policy(settings.policy)

@@ -1,33 +1,25 @@
-"""`strongroom custodian put`: an owner's key, wrapped under both halves or made inside the HSM.
+"""An owner's key, wrapped under both halves or made inside the HSM: `strongroom custodian put`.
 
-Owns options and words of this command; what it does of each custody: custodian_versions.py.
+Owns its order; options stand in custodian_keys.py, what it does of each custody in
+custodian_versions.py.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.enclave.outside.pieces import KeyVersion
 from strongroom.node.cli.common import (
-    TIMEOUT_SECONDS,
-    PinDescriptorOption,
-    PinFileOption,
-    TimeoutOption,
     ask_passphrase,
 )
-from strongroom.node.cli.custodian import (
-    DEFAULT_DIR,
-    FolderOption,
-    custodian_app,
+from strongroom.node.cli.custodian_device import (
     half_key,
     open_device,
     pin_of,
     service_file,
 )
 from strongroom.node.cli.custodian_versions import Asked, Making
-from strongroom.node.cli.vault_sealing import OutOption, PiecesOption, container_path
+from strongroom.node.cli.vault_sealing import container_path
 from strongroom.node.client.client import Client
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.custodian.answers import HSM
@@ -35,54 +27,30 @@ from strongroom.node.custodian.pin import Pin
 from strongroom.node.custodian.settings import Settings, load_settings
 from strongroom.node.custodian.token_keys import TokenKeys
 from strongroom.node.layout import ClusterLayout
-from strongroom.node.terminal.commands import JsonOption, guarded, run
+from strongroom.node.terminal.commands import run
 from strongroom.node.terminal.printing import emit, note, say
 from strongroom.node.vault.sealing import Plan
 
 DIGEST_HEX = 64
 
 
-@custodian_app.command()
-@guarded
 def put(
-    name: Annotated[str, typer.Argument(metavar="KEY", help="Its name, of custody split or hsm.")],
-    file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="What is sealed under it, if anything.")
-    ] = None,
-    *,
-    owner: Annotated[str, typer.Option("--owner", metavar="NAME", help="Whose key it is.")],
-    folder: FolderOption = DEFAULT_DIR,
-    digest: Annotated[
-        str, typer.Option("--digest", metavar="HEX", help="Of the container sealed under it.")
-    ] = "",
-    pieces: PiecesOption = "layers",
-    out: OutOption = None,
-    for_import: Annotated[
-        bool,
-        typer.Option("--for-import", help="A data key that nobody keeps: a room will import one."),
-    ] = False,
-    rotate: Annotated[
-        bool, typer.Option("--rotate", help="Make the next version of a key that has one.")
-    ] = False,
-    old_until_ms: Annotated[
-        int, typer.Option("--old-until-ms", min=0, help="With --rotate: how long the old opens.")
-    ] = 0,
-    pin_file: PinFileOption = None,
-    pin_fd: PinDescriptorOption = None,
-    timeout: TimeoutOption = TIMEOUT_SECONDS,
-    as_json: JsonOption = False,
+    name: str,
+    file: Path | None,
+    owner: str,
+    folder: Path,
+    digest: str,
+    pieces: str,
+    out: Path | None,
+    for_import: bool,
+    rotate: bool,
+    old_until_ms: int,
+    pin_file: Path | None,
+    pin_fd: int | None,
+    timeout: float,
+    as_json: bool,
 ) -> None:
-    """Give a key of custody split or hsm its secret, beside its HSM, and seal a file under it.
-
-    split: a data key is wrapped under the HSM's half and a fresh one, which goes to the vault. It
-    stays with its owner, in keys/OWNER.vault; it is made when there is none yet. The pieces of a
-    key that is given in pieces are sealed under a half of the HSM each.
-
-    hsm: the key is made inside the HSM and never leaves it; what is derived from it in there seals
-    the file, and is kept nowhere.
-
-    Example: strongroom custodian put design bear.gcode --owner maker --pin-file pin
-    """
+    """Give the key its secret."""
     settings = load_settings(folder)
     service = service_file(settings)
     pin = pin_of(pin_file, pin_fd, settings.customer)

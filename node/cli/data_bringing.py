@@ -233,7 +233,7 @@ class _Token:
         if self.folder is None:
             yield None
             return
-        from strongroom.node.cli.custodian import open_device, pin_of
+        from strongroom.node.cli.custodian_device import open_device, pin_of
         from strongroom.node.custodian.handing import data_key
         from strongroom.node.custodian.settings import load_settings
         from strongroom.node.custodian.token_keys import TokenKeys

@@ -5,7 +5,6 @@ node's word. A rotation is the members' to decide; this command proposes one and
 (ROOMS §6; T66).
 """
 
-import asyncio
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,6 +122,8 @@ async def _state(caller: Caller) -> "Document":
 
 
 async def _until_ended(caller: Caller, height: int, until: float) -> "Document":
+    import asyncio
+
     state = await _state(caller)
     while not (_ends(state, height) and _grace_over(state)) and monotonic() < until:
         await asyncio.sleep(LOOK_SECONDS)

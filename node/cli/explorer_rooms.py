@@ -22,7 +22,8 @@ from strongroom.node.cli.program_calls import AsOption, Caller, ask, ask_togethe
 from strongroom.node.cli.rooms_jobs import JobArgument
 from strongroom.node.cli.rooms_parties import PAGE, AfterOption, RoomArgument, every_room
 from strongroom.node.terminal.commands import FieldOption, JsonOption, guarded
-from strongroom.node.terminal.printing import emit, note, say
+from strongroom.node.terminal.printing import emit, note
+from strongroom.node.terminal.tables import paragraph
 
 if TYPE_CHECKING:
     from strongroom.node.client.client import Client
@@ -172,6 +173,6 @@ def _show_job(document: dict[str, Any]) -> None:
     from strongroom.node.cli.rooms_tables import show_events, show_job
 
     contract = document["contract"]
-    say(f"{contract['name']} ({contract['profile']}, for {contract['purpose']})")
+    paragraph(f"{contract['name']} ({contract['profile']}, for {contract['purpose']})")
     show_job(document["job"])
     show_events(document["happened"])

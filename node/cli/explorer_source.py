@@ -6,7 +6,6 @@ Owns these options. Reading itself is node/explorer's.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from strongroom.consensus.errors import ClientFault
 from strongroom.node.cli.common import existing_directory
 from strongroom.node.explorer.source import Source, reading
 from strongroom.node.terminal.printing import note
+from strongroom.node.terminal.walking import Walking
 
 LedgerOption = Annotated[
     Path | None,
@@ -26,8 +26,6 @@ LedgerOption = Annotated[
 ]
 """`--from-ledger DIR`; use with `= None`."""
 LATEST = "latest"
-NOTE_SECONDS = 2.0
-"""How long reading files may take before it is said how far it is."""
 
 
 @asynccontextmanager
@@ -39,18 +37,10 @@ async def source(directory: Path, ledger: Path | None = None) -> AsyncIterator[S
     """
     if ledger is None:
         existing_directory(directory)
-    begun = said = monotonic()
-
-    def progress(height: int) -> None:
-        nonlocal said
-        if monotonic() - said >= NOTE_SECONDS:
-            said = monotonic()
-            note(f"read up to height {height}, {said - begun:.0f} s")
-
     def left_out(blocks: int) -> None:
         note(f"left out: {blocks} blocks at the end of the files, which no quorum certified")
 
-    async with reading(directory, ledger, progress, left_out) as opened:
+    async with reading(directory, ledger, Walking("read"), left_out) as opened:
         if ledger is not None:
             note(f"from files, checked from the genesis beside them on: {opened.service.pin}")
         yield opened

@@ -4,7 +4,6 @@ Owns its options and which of the two it is. The screen needs the extra `watch` 
 imported here alone; lines need nothing.
 """
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -78,6 +77,8 @@ def _check_size() -> None:
 async def _plain(
     directory: Path, ledger: Path | None, seconds: float | None, as_json: bool
 ) -> None:
+    import asyncio
+
     from strongroom.node.watch.model import Model
     from strongroom.node.watch.plain import follow, follow_json
 
@@ -109,9 +110,9 @@ async def _screen(directory: Path, ledger: Path | None) -> None:
 
 def _events(directory: Path, opened: "Source", ledger: Path | None) -> "AsyncIterator[Event]":
     from strongroom.node.client.trust.service import load_service
-    from strongroom.node.explorer.ledger_reader import LedgerReader
+    from strongroom.node.explorer.files_reader import FilesReader
     from strongroom.node.watch.feed import LiveFeed, from_files
 
-    if ledger is not None and isinstance(opened, LedgerReader):
-        return from_files(opened)
+    if ledger is not None and isinstance(opened, FilesReader):
+        return from_files(opened.whole())
     return aiter(LiveFeed(load_service(existing_directory(directory))))

@@ -6,16 +6,18 @@ Owns options and words of these commands; the files' form stands in node/client/
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
-from strongroom.node.client.identities import PASSPHRASE_VARIABLE, IdentityFile, KeyFolder
-from strongroom.node.layout import ClusterLayout
+from strongroom.node.layout import PASSPHRASE_VARIABLE, ClusterLayout
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
+
+if TYPE_CHECKING:
+    from strongroom.node.client.identities import IdentityFile, KeyFolder
 
 keys_app = typer.Typer(
     name="keys", no_args_is_help=True, help="Identities: who calls, queries and votes."
@@ -83,11 +85,13 @@ def show(
     emit(_document(found), as_json, lambda: _show(found))
 
 
-def _folder(directory: Path) -> KeyFolder:
+def _folder(directory: Path) -> "KeyFolder":
+    from strongroom.node.client.identities import KeyFolder
+
     return KeyFolder(ClusterLayout(directory).keys)
 
 
-def _bring(directory: Path, made: IdentityFile) -> None:
+def _bring(directory: Path, made: "IdentityFile") -> None:
     """In the folder of a local cluster that runs, its first member brings the new identity onto the
     roster; in an organisation's folder its own member is named, who does so knowingly."""
     from strongroom.consensus.errors import StrongroomError
@@ -140,7 +144,7 @@ def new_passphrase() -> str:
     return text
 
 
-def _document(entry: IdentityFile) -> dict[str, Any]:
+def _document(entry: "IdentityFile") -> dict[str, Any]:
     return {
         "name": entry.name,
         "id": f"id:{entry.id.hex()}",
@@ -149,7 +153,7 @@ def _document(entry: IdentityFile) -> dict[str, Any]:
     }
 
 
-def _show(entry: IdentityFile) -> None:
+def _show(entry: "IdentityFile") -> None:
     say(f"name        {entry.name}")
     say(f"id          id:{entry.id.hex()}")
     say(f"public key  {entry.public.hex()} (Ed25519)")

@@ -27,7 +27,6 @@ from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.misbehaviour import verify_misbehaviour
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.cli.residency import verify_residency
-from strongroom.node.client.calls.replies import NUMBER_MAX
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused
 from strongroom.node.faults import NotYet
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run, run_submission
@@ -267,6 +266,7 @@ def read_arguments(texts: list[str] | None) -> dict[str, str]:
 def seen_height(directory: Path, identity: str) -> int:
     """The newest height in any answer to this identity, over all runs of the command (T06); 0 when
     there is none, or the folder served another ledger then."""
+    from strongroom.node.client.calls.replies import NUMBER_MAX
     from strongroom.node.client.trust.service import load_service
     from strongroom.node.layout import ClusterLayout
 

@@ -1,23 +1,26 @@
 """`strongroom`: the command line, put together from one module per group of commands.
 
-Owns which words there are, and loads only what is asked for: a command's group alone, and no
-command at all for `--version` and `--help`. What each word does is said twice, here and where it is
-made; tests/node/cli/test_front.py compares.
+Owns which words there are, and loads only what is asked for: a command's group alone, no command
+at all for `--version` and `--help`, and not even Typer for what a shell asks at a TAB. What each
+word does is said twice, here and where it is made; tests/node/cli/test_front.py compares.
 """
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
 _EPILOG = (
     "Exit codes: 0 ok · 1 the answer is no · 2 usage or "
     "configuration · 3 unreachable · 4 cannot check."
 )
-Mount = Callable[[typer.Typer], None]
+ASKED_BY_SHELL = "_complete"
+"""The word that completion scripts call; it stands in no help."""
+Mount = Callable[["typer.Typer"], None]
 
 
 class Word(NamedTuple):
@@ -94,45 +97,44 @@ WORDS = (
         "recover",
     ),
     Word("users", "Users of the service: a member's own, and oneself.", "users"),
+    Word("completion", "Print what lets a shell complete words: bash, zsh or fish.", "completion"),
 )
 """In the order of `--help`."""
 
 
 def _mount_group(module: str, attribute: str) -> Mount:
-    def mount(app: typer.Typer) -> None:
+    def mount(app: "typer.Typer") -> None:
         app.add_typer(getattr(import_module(f"strongroom.node.cli.{module}"), attribute))
 
     return mount
 
 
-def _mount_ledger(app: typer.Typer) -> None:
+def _mount_ledger(app: "typer.Typer") -> None:
     import_module("strongroom.node.cli.ledger").register(app)
 
 
-def _mount_trust(app: typer.Typer) -> None:
+def _mount_trust(app: "typer.Typer") -> None:
     import_module("strongroom.node.cli.trust").register(app)
 
 
-def _mount_node(app: typer.Typer) -> None:
+def _mount_node(app: "typer.Typer") -> None:
     import_module("strongroom.node.cli.node_join")
     group = import_module("strongroom.node.cli.node").node_app
     import_module("strongroom.node.cli.node_health").register(group)
     app.add_typer(group)
 
 
-def _mount_custodian(app: typer.Typer) -> None:
-    for module in ("custodian_service", "custodian_wrap", "custodian_import", "custodian_journal"):
-        import_module(f"strongroom.node.cli.{module}")
-    _mount_group("custodian", "custodian_app")(app)
-
-
-def _mount_recover(app: typer.Typer) -> None:
+def _mount_recover(app: "typer.Typer") -> None:
     recover = import_module("strongroom.node.cli.recover").recover_app
     import_module("strongroom.node.cli.recover_dead").register(recover)
     app.add_typer(recover)
 
 
-def _mount_bench(app: typer.Typer) -> None:
+def _mount_completion(app: "typer.Typer") -> None:
+    import_module("strongroom.node.cli.completion").register(app)
+
+
+def _mount_bench(app: "typer.Typer") -> None:
     import_module("strongroom.node.bench.command").register(app)
 
 
@@ -141,7 +143,7 @@ _GROUPS: dict[str, Mount] = {
     "node": _mount_node,
     "found": _mount_group("found", "found_app"),
     "keys": _mount_group("keys", "keys_app"),
-    "custodian": _mount_custodian,
+    "custodian": _mount_group("custodian", "custodian_app"),
     "ledger": _mount_ledger,
     "explorer": _mount_group("explorer", "explorer_app"),
     "gov": _mount_group("gov", "gov_app"),
@@ -157,10 +159,11 @@ _GROUPS: dict[str, Mount] = {
     "people": _mount_group("people", "people_app"),
     "recover": _mount_recover,
     "users": _mount_group("users", "users_app"),
+    "completion": _mount_completion,
 }
 
 
-def make_app(command: str | None = None) -> typer.Typer:
+def make_app(command: str | None = None) -> "typer.Typer":
     """The application: with the one group that has this command, or with all."""
     app = _bare_app()
     group = next((word.group for word in WORDS if word.name == command), None)
@@ -169,15 +172,17 @@ def make_app(command: str | None = None) -> typer.Typer:
     return app
 
 
-def make_front() -> typer.Typer:
+def make_front() -> "typer.Typer":
     """The application as `--help` shows it: each word, and nothing behind it."""
+    import typer
+
     app = _bare_app()
     for name, help, _ in WORDS:
         app.add_typer(typer.Typer(name=name, help=help))
     return app
 
 
-def make_for(arguments: Sequence[str]) -> typer.Typer:
+def make_for(arguments: Sequence[str]) -> "typer.Typer":
     """The application for a command line: with what its first word needs; as `--help` shows it
     where that stands before the word, or the word is none."""
     options, word = _before_word(arguments)
@@ -209,6 +214,11 @@ def main() -> None:
     if arguments == ["--version"]:
         _print_version()
         return
+    if arguments[:1] == [ASKED_BY_SHELL]:
+        from strongroom.node.cli.completion_answers import answer
+
+        answer(arguments[1:])
+        return
     try:
         make_for(arguments)()
     except KeyboardInterrupt:
@@ -217,7 +227,9 @@ def main() -> None:
         sys.exit(INTERRUPTED)
 
 
-def _bare_app() -> typer.Typer:
+def _bare_app() -> "typer.Typer":
+    import typer
+
     app = typer.Typer(name="strongroom", no_args_is_help=True, add_completion=False, epilog=_EPILOG)
 
     @app.callback()
@@ -253,9 +265,13 @@ def _bare_app() -> typer.Typer:
 
 def _on_version(wanted: bool) -> None:
     if wanted:
+        import typer
+
         _print_version()
         raise typer.Exit
 
 
 def _print_version() -> None:
+    from importlib import metadata
+
     print(f"strongroom {metadata.version('strongroom')}")

@@ -23,6 +23,7 @@ from strongroom.node.cli.people_issuers import issuer_app
 from strongroom.node.cli.program_calls import AsOption, Caller, ask, call
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, note, say
+from strongroom.node.terminal.tables import paragraph
 
 TOKEN_FILE_BYTES_MAX = 64 * 1024
 people_app = typer.Typer(
@@ -136,7 +137,9 @@ def _read_token(path: Path | None) -> str:
 
 def _show_presented(document: dict[str, Any]) -> None:
     result = document["result"]
-    say(f"you are in {result['region']} until {_time(result['until_ms'])}, by {result['issuer']}")
+    paragraph(
+        f"you are in {result['region']} until {_time(result['until_ms'])}, by {result['issuer']}"
+    )
 
 
 def _show_standing(found: dict[str, Any]) -> None:
@@ -145,10 +148,10 @@ def _show_standing(found: dict[str, Any]) -> None:
         return
     until = _time(found["until_ms"])
     if found["region"] is None:
-        say(f"nobody vouches for where you are now: {found['issuer']} did, until {until}")
+        paragraph(f"nobody vouches for where you are now: {found['issuer']} did, until {until}")
         note("if that time has not come, members removed the issuer or its key")
         return
-    say(f"you are in {found['region']} until {until}, by {found['issuer']}")
+    paragraph(f"you are in {found['region']} until {until}, by {found['issuer']}")
 
 
 def _time(ms: int) -> str:

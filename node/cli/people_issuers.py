@@ -21,8 +21,8 @@ from strongroom.node.cli.common import (
 )
 from strongroom.node.cli.gov import MemberOption
 from strongroom.node.terminal.commands import JsonOption, guarded, run
-from strongroom.node.terminal.printing import emit, note, say
-from strongroom.node.terminal.tables import facts, table
+from strongroom.node.terminal.printing import emit, note
+from strongroom.node.terminal.tables import facts, paragraph, table
 
 if TYPE_CHECKING:
     from strongroom.enclave.governance.document import Document
@@ -247,9 +247,9 @@ def _show(one: dict[str, Any]) -> None:
     rows = [[key["kid"], key["algorithm"], key["thumbprint"], key["by"]] for key in one["keys"]]
     table(("key", "algorithm", "thumbprint", "pinned by"), rows)
     for seen in one["seen"]:
-        say(f"not pinned, seen by {', '.join(seen['operators'])}: {seen['digest'][:16]}…")
+        paragraph(f"not pinned, seen by {', '.join(seen['operators'])}: {seen['digest'][:16]}…")
     if one["removed"]:
-        say(f"removed by vote, which no observation brings back: {', '.join(one['removed'])}")
+        paragraph(f"removed by vote, which no observation brings back: {', '.join(one['removed'])}")
 
 
 def _guests(rule: dict[str, Any]) -> str:

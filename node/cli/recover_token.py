@@ -48,7 +48,7 @@ class TokenPin:
     @cached_property
     def pin(self) -> "Pin":
         """Raises OperatorFault when it cannot be had."""
-        from strongroom.node.cli.custodian import pin_of
+        from strongroom.node.cli.custodian_device import pin_of
 
         return pin_of(self.file, self.descriptor, self.owner)
 
@@ -70,7 +70,7 @@ class TokenPin:
             return None
         if module is None or token is None:
             raise ClientFault("--module and --token go together: which module, and which token")
-        from strongroom.node.cli.custodian import variables_of
+        from strongroom.node.cli.custodian_device import variables_of
 
         path, environment = module.resolve(), variables_of(variables or [])
 

@@ -15,7 +15,7 @@ from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.node.cli.proofs import PinOption, given_pin, pronounce_with
 from strongroom.node.terminal.commands import JsonOption, guarded
 from strongroom.node.terminal.printing import emit, say
-from strongroom.node.terminal.tables import or_dash, table
+from strongroom.node.terminal.tables import or_dash, paragraph, table
 from strongroom.node.terminal.walking import Walking
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _summary(document: dict[str, Any]) -> str:
 
 
 def _show_residency(document: dict[str, Any]) -> None:
-    say(f"{document['verdict']}: {document['reason']}")
+    paragraph(f"{document['verdict']}: {document['reason']}")
     if document["verdict"] != "valid":
         return
     table(
@@ -183,7 +183,9 @@ def _show_residency(document: dict[str, Any]) -> None:
     )
     for epoch in document["epochs"]:
         if epoch["recovered_by"]:
-            say(f"epoch {epoch['epoch']} was opened by members: {', '.join(epoch['recovered_by'])}")
+            paragraph(
+                f"epoch {epoch['epoch']} was opened by members: {', '.join(epoch['recovered_by'])}"
+            )
     table(
         ("ciphertext lies in", "country", "on"),
         [
@@ -210,7 +212,7 @@ def _show_residency(document: dict[str, Any]) -> None:
         ],
     )
     for line in document["limits"]:
-        say(f"  {line}")
+        paragraph(line)
 
 
 def _text(value: Any) -> str:

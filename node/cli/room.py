@@ -4,7 +4,6 @@ Owns options, words, JSON and exit codes. The process and its relay: node/rooms;
 enclave/room.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,12 +18,13 @@ from strongroom.node.cli.common import (
     ask_passphrase,
     existing_directory,
 )
-from strongroom.node.machine.interrupts import told_by_signals
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, emit_event, note, say
 
 if TYPE_CHECKING:
+    import asyncio
+
     from strongroom.node.rooms.process import Ended
 
 room_app = typer.Typer(
@@ -168,6 +168,8 @@ def run_(
 
 async def _until_told(life: "Callable[[asyncio.Event], Awaitable[Ended]]") -> "Ended":
     """A room's life, with a word to end it on SIGTERM, SIGINT or SIGHUP."""
+    from strongroom.node.machine.interrupts import told_by_signals
+
     with told_by_signals() as told:
         return await life(told)
 

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.enclave.formats.clean_rooms.contract import STAGE_BYTES_MAX
 from strongroom.node.cli.common import rooms_extra
-from strongroom.node.cli.rooms_check_code import check_code
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, say
@@ -55,6 +53,9 @@ def check(
 
     Example: strongroom rooms check query.sql --schema tables.toml
     """
+    from strongroom.enclave.formats.clean_rooms.contract import STAGE_BYTES_MAX
+    from strongroom.node.cli.rooms_check_code import check_code
+
     with rooms_extra():
         from strongroom.enclave.room.analytics.checking import check as judge
         from strongroom.enclave.room.analytics.engine import Engine

@@ -4,7 +4,6 @@ stands.
 Owns options and words of these commands. The waiting for answers is node/clean_rooms/predicting.py.
 """
 
-import asyncio
 import csv
 import json
 from collections.abc import Mapping
@@ -137,6 +136,8 @@ def _of_json(file: Path) -> dict[str, str]:
 
 
 async def _told(caller: Caller, id: bytes, rows: list[dict[str, str]]) -> dict[str, Any]:
+    import asyncio
+
     from strongroom.node.clean_rooms.predicting import asking, row_of, serving_job
 
     encoded = [row_of(one) for one in rows]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.programs.roster_tables import MANY_MAX
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.cli.program_calls import AsOption, Caller, answered, ask, transact
 from strongroom.node.terminal.commands import JsonOption, guarded
@@ -135,6 +134,8 @@ def issuer(
 def _say(
     operation: str, did: str, caller: Caller, names: list[str] | None, file: Path | None
 ) -> None:
+    from strongroom.enclave.programs.roster_tables import MANY_MAX
+
     named = [*(names or []), *_read(file)]
     found = list(dict.fromkeys(f"id:{caller.resolve(name).hex()}" for name in named))
     if not found:
@@ -163,6 +164,8 @@ def _read(file: Path | None) -> list[str]:
 
 
 async def _all_of(caller: Caller) -> list[str]:
+    from strongroom.enclave.programs.roster_tables import MANY_MAX
+
     found: list[str] = []
     after: str | None = ""
     async with caller.client() as client:

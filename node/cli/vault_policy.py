@@ -8,28 +8,18 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from strongroom.consensus.errors import ClientFault
-from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX
-from strongroom.enclave.attestation.release_policy import (
-    POLICY_BYTES_MAX,
-    Line,
-    PolicyRefused,
-    ReleasePolicy,
-)
-from strongroom.enclave.attestation.vocabulary import Claim
-from strongroom.node.cli.vault_policy_claims import (
-    NOT_JUDGED,
-    claims_of_evidence,
-    json_of,
-    read_claims,
-)
 from strongroom.node.terminal.commands import JsonOption, fail, guarded
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note, say
+
+if TYPE_CHECKING:
+    from strongroom.enclave.attestation.release_policy import Line, ReleasePolicy
+    from strongroom.enclave.attestation.vocabulary import Claim
 
 CLAIMS_FILE_BYTES_MAX = 64 * 1024
 MARKS = {"holds": "+", "does not hold": "-", "missing": "?"}
@@ -55,6 +45,11 @@ def check(file: FileArgument, as_json: JsonOption = False) -> None:
 
     Example: strongroom vault policy check policy.json
     """
+    from strongroom.enclave.attestation.release_policy import (
+        POLICY_BYTES_MAX,
+        PolicyRefused,
+        ReleasePolicy,
+    )
     from strongroom.enclave.outside.policy_advice import advise
 
     try:
@@ -112,6 +107,10 @@ def explain(
 
     Example: strongroom vault policy explain policy.json --claims claims.json
     """
+    from strongroom.enclave.attestation.evidence import EVIDENCE_BYTES_MAX
+    from strongroom.enclave.attestation.release_policy import POLICY_BYTES_MAX, ReleasePolicy
+    from strongroom.node.cli.vault_policy_claims import NOT_JUDGED, claims_of_evidence, read_claims
+
     policy = ReleasePolicy.parse(_read(file, POLICY_BYTES_MAX))
     if claims is not None and evidence is None:
         _tell(policy, read_claims(_read(claims, CLAIMS_FILE_BYTES_MAX)), as_json)
@@ -143,6 +142,7 @@ def diff(
 
     Example: strongroom vault policy diff old.json new.json
     """
+    from strongroom.enclave.attestation.release_policy import POLICY_BYTES_MAX, ReleasePolicy
     from strongroom.enclave.outside.policy_diff import Undecided, newly_released
 
     before = ReleasePolicy.parse(_read(old, POLICY_BYTES_MAX))
@@ -187,6 +187,7 @@ def import_policy(
     Example: strongroom vault policy import azure.json --authority https://my.attest.azure.net=snp
     """
     from strongroom.enclave.outside.policy_import import AZURE_BYTES_MAX, import_azure
+    from strongroom.node.cli.vault_policy_claims import json_of
 
     authorities = dict(_authority(one) for one in authority or [])
     replacements = {}
@@ -208,7 +209,7 @@ def import_policy(
     note(f"{_size(policy)}; look at it before you use it: `strongroom vault policy check`")
 
 
-def _tell(policy: ReleasePolicy, claims: dict[str, Claim], as_json: bool) -> None:
+def _tell(policy: "ReleasePolicy", claims: "dict[str, Claim]", as_json: bool) -> None:
     """Print what claims come to; exit 1 if the key is not given."""
     failure = policy.first_failure(claims)
     lines = policy.explain(claims)
@@ -225,7 +226,7 @@ def _tell(policy: ReleasePolicy, claims: dict[str, Claim], as_json: bool) -> Non
         raise typer.Exit(int(ExitCode.NO))
 
 
-def _show_lines(lines: list[Line], failure: str | None) -> None:
+def _show_lines(lines: "list[Line]", failure: str | None) -> None:
     width = max(len(line.path) for line in lines)
     for line in lines:
         say(f"{MARKS[line.verdict]} {line.path:<{width}}  {line}")
@@ -233,10 +234,10 @@ def _show_lines(lines: list[Line], failure: str | None) -> None:
 
 
 def _show_difference(
-    old: ReleasePolicy,
-    new: ReleasePolicy,
-    looser: dict[str, Claim] | None,
-    tighter: dict[str, Claim] | None,
+    old: "ReleasePolicy",
+    new: "ReleasePolicy",
+    looser: "dict[str, Claim] | None",
+    tighter: "dict[str, Claim] | None",
 ) -> None:
     if looser is None and tighter is None:
         say("both policies release for the same claims")
@@ -250,13 +251,13 @@ def _show_difference(
         _show_example(tighter, "NEW", new.first_failure(tighter))
 
 
-def _show_example(claims: dict[str, Claim], which: str, failure: str | None) -> None:
+def _show_example(claims: "dict[str, Claim]", which: str, failure: str | None) -> None:
     for name, value in claims.items():
         say(f"  {name} = {json.dumps(value, ensure_ascii=False)}")
     say(f"  {which} says: {failure}")
 
 
-def _size(policy: ReleasePolicy) -> str:
+def _size(policy: "ReleasePolicy") -> str:
     count = len(policy.conditions)
     return f"a release policy: {count} condition{'s' * (count != 1)}, {len(policy.encode())} bytes"
 

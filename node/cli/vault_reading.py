@@ -5,7 +5,6 @@ Owns options and JSON of these commands; how they look is in vault_tables.py, wh
 node/vault/watching.py. Answers are sealed queries, the word of a quorum's state at one node.
 """
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,6 +179,8 @@ async def _watch(
     last: int,
     seconds: float | None,
 ) -> None:
+    import asyncio
+
     from strongroom.node.cli import vault_tables
     from strongroom.node.vault.watching import Watch
 

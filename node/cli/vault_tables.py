@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from strongroom.node.cli.explorer_tables import time_text
 from strongroom.node.terminal.printing import note, say
-from strongroom.node.terminal.tables import facts, table
+from strongroom.node.terminal.tables import facts, paragraph, table
 
 if TYPE_CHECKING:
     from strongroom.node.vault.watching import News
@@ -72,16 +72,18 @@ def show_key(key: dict[str, Any]) -> None:
     rooms = [room["room"] for room in key["frozen"]]
     for room in key["frozen"]:
         boots = " and ".join(f"boot {one['boot']} ({one['session']})" for one in room["boots"])
-        say(f"frozen: {boots} of room {room['room']}; say which is yours with")
+        paragraph(f"frozen: {boots} of room {room['room']}; say which is yours with")
         only = f" --machine {room['machine']}" if rooms.count(room["room"]) > 1 else ""
         say(f"  strongroom vault resolve {key['key']} --room {room['room']} --keep BOOT{only}")
     waits = key["pending"]
     if waits is not None:
         when = f"in force from {time_text(waits['ready_ms'])}" if waits["ready_ms"] else "waits"
-        say(f"change {waits['change'].hex()} {when}; {len(waits['approvals'])} have consented")
+        paragraph(
+            f"change {waits['change'].hex()} {when}; {len(waits['approvals'])} have consented"
+        )
         for name in ("policy", *_TERMS):
             if waits["terms"][name] != terms[name]:
-                say(f"  {name.removesuffix('_ms')}: {_term(name, waits['terms'][name])}")
+                paragraph(f"  {name.removesuffix('_ms')}: {_term(name, waits['terms'][name])}")
 
 
 def show_leases(leases: Sequence[dict[str, Any]]) -> None:
@@ -178,7 +180,7 @@ def show_news(news: "News") -> None:
         parts.append(str(news.amount))
     if news.detail:
         parts.append(news.detail)
-    say("  ".join(parts))
+    paragraph("  ".join(parts))
 
 
 def _units(key: dict[str, Any]) -> str:

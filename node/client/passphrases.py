@@ -11,8 +11,8 @@ from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.primitives import SECRET_SIZE, Secret, SequenceBox, random_bytes
+from strongroom.node.layout import PASSPHRASE_VARIABLE as PASSPHRASE_VARIABLE
 
-PASSPHRASE_VARIABLE = "STRONGROOM_PASSPHRASE"  # noqa: S105 (its name, not its value)
 _SALT_SIZE = 16
 _SCRYPT_N, _SCRYPT_R, _SCRYPT_P = 2**15, 8, 1
 _SCRYPT_MEMORY_MAX = 64 * 1024 * 1024

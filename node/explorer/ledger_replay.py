@@ -26,6 +26,7 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, verify_genesis
+from strongroom.node.api.ledger_sources import Records
 from strongroom.node.client.audit.ledger_files import find_ledger, read_genesis
 from strongroom.node.explorer.ledger_store import FileStore
 from strongroom.node.ledger.block_record import StoredBlock
@@ -54,7 +55,7 @@ class FileLedger:
     """A ledger that was read: what `LedgerDesk` needs of one (node/api/ledger_sources.py)."""
 
     folder: Path
-    store: FileStore
+    store: Records
     genesis: VerifiedGenesis
     epochs: EpochChain
     history: HistoryTree

@@ -23,7 +23,7 @@ class Whose(Protocol):
 
 
 class Source(Protocol):
-    """What answers the public methods: `client/audit/reader.py`, or `ledger_reader.py`."""
+    """What answers the public methods: `client/audit/reader.py`, or `files_reader.py`."""
 
     @property
     def service(self) -> Whose: ...
@@ -52,13 +52,9 @@ async def reading(
         ReceiptInvalid: the files are no ledger, or a damaged or forged one.
     """
     if ledger is not None:
-        from strongroom.node.explorer.ledger_reader import LedgerReader
-        from strongroom.node.explorer.ledger_replay import read_ledger
+        from strongroom.node.explorer.files_reader import FilesReader
 
-        read = read_ledger(ledger, progress)
-        if read.uncertified:
-            left_out(read.uncertified)
-        async with LedgerReader(read) as files:
+        async with FilesReader(ledger, progress, left_out) as files:
             yield files
         return
     from strongroom.node.client.audit.reader import Reader

@@ -3,7 +3,6 @@
 Owns the rule that no traceback reaches a user. Knows nothing of any command.
 """
 
-import asyncio
 import functools
 import os
 from collections.abc import Callable, Coroutine
@@ -53,6 +52,8 @@ def fail(
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """Run a command's coroutine to its end; Ctrl-C cancels it and exits with 130."""
+    import asyncio
+
     try:
         return asyncio.run(coroutine)
     except KeyboardInterrupt:
@@ -64,6 +65,8 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 def run_submission(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """`run` of what submits something: Ctrl-C stays KeyboardInterrupt, for its fate to be told."""
+    import asyncio
+
     try:
         return asyncio.run(coroutine)
     except BaseExceptionGroup as group:

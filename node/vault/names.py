@@ -9,9 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import time
+from typing import TYPE_CHECKING
 
 from strongroom.consensus.errors import ClientFault, NotCanonical
-from strongroom.enclave.outside.pieces import KeyVersion
+
+if TYPE_CHECKING:
+    from strongroom.enclave.outside.pieces import KeyVersion
 
 _LABEL = re.compile(r"(?P<name>[^/@]+)(?:@(?P<version>[1-9][0-9]{0,8}))?")
 _DURATION = re.compile(r"(?P<count>[0-9]{1,12}(?:\.[0-9]{1,3})?)(?P<unit>ms|s|m|h|d|)", re.ASCII)
@@ -40,8 +43,11 @@ class NamedKey:
         """The key with all its versions, as transactions and queries take it."""
         return self.owner, self.name
 
-    def at(self, owner: bytes, version: int) -> KeyVersion:
+    def at(self, owner: bytes, version: int) -> "KeyVersion":
         """One of its versions."""
+
+        from strongroom.enclave.outside.pieces import KeyVersion
+
         try:
             return KeyVersion(owner=owner, name=self.name, version=version)
         except NotCanonical as fault:

@@ -12,13 +12,14 @@ from contextlib import suppress
 from typing import ClassVar
 
 from textual.app import App, ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from strongroom.consensus.errors import StrongroomError
-from strongroom.node.watch import lines
+from strongroom.node.watch import lines, votes_lines
 from strongroom.node.watch.events import Event, FeedLost
+from strongroom.node.watch.keys import KEYS
 from strongroom.node.watch.lines import Line
 from strongroom.node.watch.looking import Looker, fault_lines, help_lines, message
 from strongroom.node.watch.model import Model
@@ -49,22 +50,7 @@ class WatchApp(App[None]):
         (20, "-usual"),
         (40, "-high"),
     ]
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "leave", "quit"),
-        Binding("backspace", "close", "close"),
-        Binding("escape", "close", "close"),
-        Binding("question_mark", "help", "keys"),
-        Binding("slash", "search", "search"),
-        Binding("enter", "open", "open"),
-        Binding("up,k", "move(-1)", "up"),
-        Binding("down,j", "move(1)", "down"),
-        Binding("home", "move(-1000000)", "newest"),
-        Binding("end", "move(1000000)", "oldest"),
-        Binding("g", "governance", "governance"),
-        Binding("e", "evidence", "evidence"),
-        Binding("V", "check", "check"),
-        Binding("p", "pause", "pause"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     def __init__(
         self,
@@ -153,7 +139,7 @@ class WatchApp(App[None]):
         if pane.styles.height is None or pane.styles.height.value != tall:
             pane.styles.height = tall
         pane.show(rows[:tall])
-        self._pane("consensus").show(lines.consensus(view, width))
+        self._pane("consensus").show(votes_lines.consensus(view, width))
         for name, make, all_keys in (
             ("blocks", lines.blocks, [str(one.height) for one in view.blocks]),
             ("events", lines.events, [f"note {one.number}" for one in view.notes]),

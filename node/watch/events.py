@@ -55,6 +55,13 @@ class HeadTold(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class VotesTold(Event):
+    """The votes under way at the node of the feed (topic `consensus`); None: it tells no more."""
+
+    document: Document | None
+
+
+@dataclass(frozen=True, slots=True)
 class Missed(Event):
     """The feed left out these heights: it lay too far behind."""
 

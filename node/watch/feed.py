@@ -1,8 +1,8 @@
 """Where the events come from: nodes that run, or a ledger's files.
 
-Live: a WebSocket of one node (topics heads, governance and nodes), and a question to every node
-each half second. A node that does not answer in time is told as one; a feed that is gone is told at
-once, and another node's is taken. Owns sockets and times; what events mean is the model's.
+Live: a WebSocket of one node (topics heads, governance, nodes, consensus), and a question to every
+node each half second. A node that does not answer in time is told as one; a feed that is gone is
+told at once, and another node's is taken. Owns sockets and times; what events mean is the model's.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from strongroom.node.watch.events import (
     PublicTold,
     ServiceTold,
     StatusTold,
+    VotesTold,
 )
 from strongroom.node.watch.reading import number
 
@@ -51,7 +52,9 @@ EVENTS_WAITING_MAX = 4096
 """That wait for the model; beyond, a socket is not read from."""
 BACK_BLOCKS = 64
 """Blocks before the newest that a screen begins with."""
-TOPICS = ("heads", "governance", "nodes")
+TOPICS = ("heads", "governance", "nodes", "consensus")
+MAY_BE_UNKNOWN = TOPICS.index("consensus") + 1
+"""Id of the subscription that a node of an older version refuses."""
 
 
 class LiveFeed:
@@ -174,7 +177,7 @@ class LiveFeed:
 
     async def _tell(self, frame: dict[str, Any]) -> None:
         if "method" not in frame:
-            if "error" in frame:
+            if "error" in frame and frame.get("id") != MAY_BE_UNKNOWN:
                 raise ValueError("a subscription is refused")
             return
         told, now = frame["params"], time.time()
@@ -184,6 +187,8 @@ class LiveFeed:
         elif told["topic"] == "heads":
             self._height = max(self._height, _height(told["height"]))
             await self._events.put(HeadTold(now, told))
+        elif told["topic"] == "consensus":
+            await self._events.put(VotesTold(now, None if "ended" in told else told))
         elif told.get("transactions"):
             await self._events.put(PublicTold(now, _height(told["height"]), told["transactions"]))
 

@@ -224,15 +224,6 @@ def _node(row: NodeRow, cells: dict[str, str], columns: Sequence[Column], width:
     return Line(_cells(f" {sign} ", cells, columns, width), tone, row.name)
 
 
-def consensus(view: View, width: int) -> list[Line]:
-    """The view that runs, and what was lost to views without a block."""
-    leads = f"leader {view.leader} ★" if view.leader else "no leader known"
-    words = f"view {number(view.view)} ── {leads} ── {age(view.view_age)} in it"
-    voting = f"   {view.voting} of {number(view.members)} vote, a quorum is {number(view.quorum)}"
-    lost = f"   views without a block: {view.nullified}"
-    return [title(words, width), Line(fit(voting + lost, width))]
-
-
 def blocks(view: View, width: int, rows: int, first: int = 0) -> list[Line]:
     """A heading, and so many rows from the `first` newest block on."""
     kept = view.blocks[first : first + rows]

@@ -8,10 +8,8 @@ alone says how many vote, or how far the service is.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from strongroom.consensus.quorum import Quorum
 from strongroom.node.shown_text import shown
 from strongroom.node.watch.events import (
     Asked,
@@ -26,49 +24,30 @@ from strongroom.node.watch.events import (
     PublicTold,
     ServiceTold,
     StatusTold,
+    VotesTold,
 )
-from strongroom.node.watch.numbers import (
-    RATES_KEPT,
-    agreed,
-    intervals,
-    members_of,
-    nullified,
-    order,
-    rates,
-    share,
+from strongroom.node.watch.known_nodes import (
+    AHEAD_MAX,
+    NODES_KEPT,
+    VOTING,
+    KnownNode,
+    KnownNodes,
 )
-from strongroom.node.watch.reading import number, read_head, read_registered, read_status
-from strongroom.node.watch.view import BlockRow, NodeRow, Note, View
+from strongroom.node.watch.reading import (
+    number,
+    read_head,
+    read_registered,
+    read_status,
+    read_votes,
+)
+from strongroom.node.watch.recent_blocks import RecentBlocks
+from strongroom.node.watch.view import BlockRow, Note, View, Votes
 
-BLOCKS_KEPT = 512
 NOTES_KEPT = 256
-NODES_KEPT = 64
 PUBLIC_SHOWN_MAX = 8
 """Public transactions of one block that get a line each."""
-RATE_SECONDS = 5
-INTERVALS = 64
-"""Between the newest blocks: their median, their 95th percentile."""
-VOTING = ("voting", "following")
-NO_ANSWER = "no answer"
-AHEAD_MAX = 1_000
-"""Blocks or views beyond what honest nodes are known to have reached: more is a lie."""
 ITSELF = "itself"
 """A node's verdict over its own evidence; after a loss another one is asked."""
-
-
-@dataclass(slots=True)
-class _Node:
-    """What was told of one node."""
-
-    name: str
-    endpoint: str
-    status: dict[str, Any] | None = None
-    seen: float | None = None
-    """When it last answered."""
-    asked: bool = False
-    members: int | None = None
-    """How many vote, as it told last."""
-    registered: dict[str, Any] | None = None
 
 
 class Model:
@@ -76,12 +55,8 @@ class Model:
 
     def __init__(self) -> None:
         self._service: dict[str, Any] = {}
-        self._nodes: dict[str, _Node] = {}
-        self._endpoints: set[str] = set()
-        """Those of the nodes that are asked; others are known by word alone."""
-        self._blocks: deque[BlockRow] = deque(maxlen=BLOCKS_KEPT)
-        self._arrived: deque[tuple[float, int]] = deque(maxlen=BLOCKS_KEPT)
-        """(moment, transactions) of blocks that came while this looked on."""
+        self._nodes = KnownNodes()
+        self._blocks = RecentBlocks()
         self._notes: deque[Note] = deque(maxlen=NOTES_KEPT)
         self.numbers = 0
         self._feed, self._feed_tone = "connecting", "warn"
@@ -92,11 +67,13 @@ class Model:
         """This feed told a head beyond all others."""
         self._view: tuple[int, str, float] | None = None
         """(number, leader, since)."""
+        self._votes: Votes | None = None
         self._quorum: bool | None = None
         self._takes: dict[type[Event], Callable[[Any], None]] = {
             Asked: self._asked,
             ServiceTold: self._service_told,
             StatusTold: self._status_told,
+            VotesTold: self._votes_told,
             NodesTold: self._nodes_told,
             HeadTold: self._head_told,
             Missed: self._missed,
@@ -118,7 +95,7 @@ class Model:
 
     def _asked(self, event: Asked) -> None:
         for endpoint in event.endpoints:
-            self._expect(endpoint)
+            self._nodes.asked_at(endpoint)
 
     def _service_told(self, event: ServiceTold) -> None:
         told = event.document
@@ -133,7 +110,7 @@ class Model:
         }
 
     def _status_told(self, event: StatusTold) -> None:
-        node = self._node_at(event.endpoint)
+        node = self._nodes.asked_at(event.endpoint)
         if node is None:
             return
         was, first = node.status, not node.asked
@@ -150,7 +127,9 @@ class Model:
             self._note_view(event.now, node.status)
         self._note_quorum(event.now)
 
-    def _note_state(self, now: float, node: _Node, was: dict[str, Any] | None, first: bool) -> None:
+    def _note_state(
+        self, now: float, node: KnownNode, was: dict[str, Any] | None, first: bool
+    ) -> None:
         status = node.status or {}
         state, alarm = status["state"], status["alarm"]
         if was is None and not first:
@@ -163,21 +142,28 @@ class Model:
 
     def _note_view(self, now: float, status: dict[str, Any]) -> None:
         at, leader, height = status["view"], status["leader"], status["height"] or 0
-        bound = self._bound("view", ahead=0)
+        bound = self._nodes.bound("view", ahead=0)
         if at is None or bound is None or at > bound:
             return
         if self._view is not None and at <= self._view[0] <= bound + AHEAD_MAX:
             return
-        newest = self._blocks[-1] if self._blocks else None
+        newest = self._blocks.newest
         if newest is not None and height <= newest.height and at > newest.view + 2:
             words = f"view {at} began, {leader} leads: no block since view {newest.view}"
             self._note(now, words, "warn", "view-change")
         self._view = (at, leader, now)
 
+    def _votes_told(self, event: VotesTold) -> None:
+        """One node's word: shown while its view is none that the others cannot know of."""
+        votes = None if event.document is None else read_votes(event.document, event.now)
+        bound = self._nodes.bound("view")
+        beyond = votes is not None and bound is not None and votes.view > bound
+        self._votes = None if beyond else votes
+
     def _note_quorum(self, now: float) -> None:
-        if not all(node.asked for node in self._nodes.values()):
+        if not self._nodes.all_asked:
             return
-        voting, quorum, members = self._voting(), *self._sizes()
+        voting, quorum, members = self._nodes.voting, *self._nodes.sizes()
         enough = None if quorum is None else voting >= quorum
         if enough is not None and self._quorum is not None and enough != self._quorum:
             words = f"{voting} of {members} vote, a quorum is {quorum}"
@@ -190,13 +176,9 @@ class Model:
     def _nodes_told(self, event: NodesTold) -> None:
         for told in event.documents[:NODES_KEPT]:
             name = shown(told["name"])
-            node = next((one for one in self._nodes.values() if one.name == name), None)
+            node = self._nodes.told_of(name, shown(told.get("endpoint") or f"node {name}"))
             if node is None:
-                if len(self._nodes) >= NODES_KEPT:
-                    continue
-                endpoint = shown(told.get("endpoint") or f"node {name}")
-                node = self._nodes.setdefault(endpoint, _Node(name, endpoint, asked=True))
-                node.name = name
+                continue
             was, node.registered = node.registered, read_registered(told)
             verdict = node.registered["verdict"]
             before = verdict if was is None else was["verdict"]
@@ -206,15 +188,15 @@ class Model:
                 self._note(event.now, words, "good" if good else "bad", "evidence")
 
     def _head_told(self, event: HeadTold) -> None:
-        block, bound = read_head(event.document), self._bound("height")
+        block, bound = read_head(event.document), self._nodes.bound("height")
         if bound is not None and block.height > bound:
             if not self._doubted:
                 words = f"{self._feed_name} tells of block {block.height}, other nodes do not"
                 self._note(event.now, words, "bad", "head-doubted")
             self._doubted = True
             return
-        self._forget_beyond(bound)
-        before = self._blocks[-1] if self._blocks else None
+        self._blocks.forget_beyond(bound)
+        before = self._blocks.newest
         if before is not None and block.height <= before.height:
             return
         if before is not None and block.epoch > before.epoch:
@@ -226,9 +208,7 @@ class Model:
             which = f"view {before.view + 1}" if skipped == 1 else f"{skipped} views"
             words = f"{which} without a block before {block.height} (by {block.proposer})"
             self._note(event.now, words, "warn", "view-change")
-        self._blocks.append(block)
-        if event.now - block.time < RATES_KEPT:
-            self._arrived.append((event.now, block.count))
+        self._blocks.add(block, event.now)
 
     def _missed(self, event: Missed) -> None:
         if number(event.first) is None or number(event.last) is None:
@@ -252,10 +232,11 @@ class Model:
 
     def _feed_lost(self, event: FeedLost) -> None:
         self._feed, self._feed_tone, self._source = "FEED LOST", "bad", ""
+        self._votes = None
         if not self._lost:
             self._note(event.now, f"feed lost: {shown(event.why)}", "bad", "feed-lost")
         self._lost = True
-        self._forget_beyond(self._bound("height"))
+        self._blocks.forget_beyond(self._nodes.bound("height"))
 
     def _checked(self, event: ChainChecked) -> None:
         tone = "good" if event.verdict == "valid" else "bad"
@@ -268,53 +249,18 @@ class Model:
 
     # --- what is kept ---
 
-    def _expect(self, endpoint: str) -> None:
-        if endpoint in self._nodes or len(self._nodes) < NODES_KEPT:
-            self._nodes.setdefault(endpoint, _Node(shown(endpoint), endpoint))
-            self._endpoints.add(endpoint)
-
-    def _node_at(self, endpoint: str) -> _Node | None:
-        self._expect(endpoint)
-        return self._nodes.get(endpoint)
-
     def _note(self, now: float, words: str, tone: str, kind: str) -> None:
         self.numbers += 1
         self._notes.append(Note(self.numbers, now, shown(words), tone, kind))
 
-    def _voting(self) -> int:
-        return sum(
-            node.status is not None and node.status["state"] in VOTING
-            for node in self._nodes.values()
-        )
-
-    def _sizes(self) -> tuple[int | None, int | None]:
-        """(quorum, members): the quorum follows from the number of members, whatever a node
-        says."""
-        told = [node.members for node in self._nodes.values() if node.members is not None]
-        members = members_of(told, len(self._endpoints))
-        return (None, None) if members is None else (Quorum(members).size, members)
-
-    def _bound(self, name: str, ahead: int = AHEAD_MAX) -> int | None:
-        """Up to where a height, a view or an epoch is believed; None: nothing is known to compare
-        it with."""
-        _, members = self._sizes()
-        told = [node.status[name] for node in self._nodes.values() if node.status is not None]
-        reached = None if members is None else agreed(told, Quorum(members).faults)
-        return None if reached is None else reached + ahead
-
-    def _forget_beyond(self, bound: int | None) -> None:
-        """Blocks that were told when nothing was known to compare them with."""
-        while bound is not None and self._blocks and self._blocks[-1].height > bound:
-            self._blocks.pop()
-
     def _newest_height(self) -> int | None:
-        reached, newest = self._bound("height", ahead=0), self.newest
+        reached, newest = self._nodes.bound("height", ahead=0), self.newest
         if newest is None or (reached is not None and newest.height > reached + AHEAD_MAX):
             return reached
         return max(newest.height, reached or 0)
 
     def _epoch(self) -> int | None:
-        told, reached = self._service.get("epoch"), self._bound("epoch", ahead=0)
+        told, reached = self._service.get("epoch"), self._nodes.bound("epoch", ahead=0)
         if told is None or reached is None:
             return told if reached is None else reached
         return reached if told > reached + 1 else max(told, reached)
@@ -328,20 +274,19 @@ class Model:
 
     @property
     def _feed_name(self) -> str:
-        node = self._nodes.get(self._source)
-        return shown(self._source) if node is None else node.name
+        return self._nodes.name_at(self._source)
 
     @property
     def newest(self) -> BlockRow | None:
         """The newest block that was told of."""
-        return self._blocks[-1] if self._blocks else None
+        return self._blocks.newest
 
     def view(self, now: float) -> View:
         """What is shown at this moment."""
-        quorum, members = self._sizes()
+        quorum, members = self._nodes.sizes()
         newest, height = self.newest, self._newest_height()
-        by_second = rates(self._arrived, now)
-        between = intervals(list(self._blocks)[-INTERVALS:])
+        rate, by_second = self._blocks.rates(now)
+        median, longest = self._blocks.intervals()
         return View(
             now=now,
             name=self._service.get("name", "?"),
@@ -350,51 +295,22 @@ class Model:
             epoch=self._epoch(),
             quorum=quorum,
             members=members,
-            voting=self._voting(),
+            voting=self._nodes.voting,
             feed=f"{self._feed} {self._feed_name}".strip(),
             feed_tone=self._feed_tone,
             height=height,
             age=None if newest is None else max(0.0, now - newest.time),
-            rate=sum(by_second[-RATE_SECONDS:]) / RATE_SECONDS,
+            rate=rate,
             rates=by_second,
-            interval_p50=share(between, 0.5),
-            interval_p95=share(between, 0.95),
+            interval_p50=median,
+            interval_p95=longest,
             view=None if self._view is None else self._view[0],
             leader="" if self._view is None else self._view[1],
             view_age=None if self._view is None else max(0.0, now - self._view[2]),
-            nullified=nullified(list(self._blocks)),
-            alarms=tuple(
-                f"{one.name}: {one.status['alarm']}"
-                for one in self._nodes.values()
-                if one.status and one.status["alarm"]
-            ),
-            nodes=tuple(
-                _row(one, height, "" if self._view is None else self._view[1])
-                for one in sorted(self._nodes.values(), key=lambda one: order(one.name))
-            ),
-            blocks=tuple(reversed(self._blocks)),
+            votes=self._votes,
+            nullified=self._blocks.nullified,
+            alarms=self._nodes.alarms,
+            nodes=self._nodes.rows(height, "" if self._view is None else self._view[1]),
+            blocks=self._blocks.newest_first,
             notes=tuple(reversed(self._notes)),
         )
-
-
-def _row(node: _Node, newest: int | None, leader: str) -> NodeRow:
-    status, registered = node.status or {}, node.registered or {}
-    height = status.get("height")
-    answers = node.status is not None
-    state = status["state"] if answers else (NO_ANSWER if node.asked else "…")
-    return NodeRow(
-        name=node.name,
-        endpoint=node.endpoint,
-        state=state,
-        leads=bool(leader) and node.name == leader,
-        height=height,
-        lag=None if height is None or newest is None else max(0, newest - height),
-        mempool=status.get("mempool"),
-        peers=status.get("peers"),
-        view=status.get("view"),
-        operator=registered.get("operator", ""),
-        region=registered.get("region", ""),
-        verdict=registered.get("verdict", ""),
-        alarm=status.get("alarm", ""),
-        last_seen=None if answers else (node.seen or 0.0),
-    )

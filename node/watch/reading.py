@@ -7,9 +7,10 @@ or AttributeError.
 from typing import Any
 
 from strongroom.node.shown_text import shown
-from strongroom.node.watch.view import BlockRow
+from strongroom.node.watch.view import BlockRow, Votes
 
 SIGNERS_KEPT = 64
+VALIDATORS_KEPT = 64
 TIME_MS_END = 253_402_300_800_000
 """The beginning of the year 10000, Unix milliseconds: no calendar here tells what is later."""
 
@@ -61,3 +62,42 @@ def read_head(told: dict[str, Any]) -> BlockRow:
         signers=None if signers is None else tuple(shown(one) for one in signers[:SIGNERS_KEPT]),
         hash=shown(told["hash"]),
     )
+
+
+def read_votes(told: dict[str, Any], now: float) -> Votes:
+    """`node_consensus`, or an event of the topic `consensus`.
+
+    Args:
+        told: the document.
+        now: when it was told, Unix seconds.
+    """
+    proposal, before, timeouts = told["proposal"], told["before"] or {}, told["timeouts"]
+    ended = before.get("proposal")
+    clocks = (timeouts["proposal_ms"], timeouts["view_ms"], timeouts["retry_ms"])
+    return Votes(
+        view=_whole(told["view"]),
+        leader=shown(told["leader"]),
+        since=now - min(_whole(told["since_ms"]), TIME_MS_END) / 1000,
+        validators=_names(told["validators"]),
+        proposes=None if proposal is None else _whole(proposal["height"]),
+        notarize=_names(told["notarize"]),
+        nullify=_names(told["nullify"]),
+        finalizes=None if ended is None else _whole(ended["height"]),
+        finalize=_names(before.get("finalize", ())),
+        lanes=tuple(
+            (shown(one["name"]), _whole(one["waiting"])) for one in told["lanes"][:VALIDATORS_KEPT]
+        ),
+        strikes=_whole(timeouts["strikes"]),
+        rests=proposal is None and clocks == (None, None, None),
+    )
+
+
+def _whole(value: Any) -> int:
+    found = number(value)
+    if found is None:
+        raise ValueError("a number is none")
+    return found
+
+
+def _names(told: Any) -> tuple[str, ...]:
+    return tuple(shown(one) for one in told[:VALIDATORS_KEPT])

@@ -50,6 +50,31 @@ class BlockRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Votes:
+    """What one node knows of the votes under way, by its own word."""
+
+    view: int
+    leader: str
+    since: float
+    """When the view began there."""
+    validators: tuple[str, ...]
+    """By their index."""
+    proposes: int | None
+    """Height of the block that the leader proposes."""
+    notarize: tuple[str, ...]
+    nullify: tuple[str, ...]
+    finalizes: int | None
+    """Height of the view before, whose FINALIZE votes come now."""
+    finalize: tuple[str, ...]
+    lanes: tuple[tuple[str, int], ...]
+    """(name, batches that wait beyond the newest block)."""
+    strikes: int
+    """Timeouts in a row."""
+    rests: bool
+    """Nothing is there to order, and no clock runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A line of what happened; `tone` is good, warn, bad or empty."""
 
@@ -89,6 +114,7 @@ class View:
     view: int | None
     leader: str
     view_age: float | None
+    votes: Votes | None
     nullified: int
     """Views without a block, among the blocks that are kept."""
     alarms: tuple[str, ...]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import typer
 
-from strongroom.node.bench.command import ROOMS_PER_NODE_MAX, _vault
+from strongroom.node.bench.doing import ROOMS_PER_NODE_MAX, _vault
 from strongroom.node.bench.vault import VaultLoad, vault_lines
 from strongroom.node.bench.vault_process import SEEN_LATE_MS, holds
 from strongroom.node.bench.vault_rooms import heartbeat_of, lease_of

@@ -12,10 +12,16 @@ from typer.testing import CliRunner
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.cli import (
     admin_tables,
+    explorer_rooms,
     explorer_tables,
     explorer_users,
     governance_tables,
+    people,
+    people_issuers,
     recover_tables,
+    residency,
+    rooms_tables,
+    vault_tables,
 )
 from strongroom.node.cli.main import make_app
 from strongroom.node.terminal.printing import field_of
@@ -158,13 +164,176 @@ def users(name: str) -> dict[str, Any]:
 
 
 def recovery(name: str) -> dict[str, Any]:
+    generation = {
+        "number": 12,
+        "active": True,
+        "current": False,
+        "held": [name],
+        "bad": [],
+        "missing": [],
+        "needed": 2,
+        "maker": name,
+        "time_ms": 1_796_000_000_000,
+        "threshold": 2,
+        "checks": 3,
+        "checks_needed": 2,
+        "epochs": [0, 12],
+    }
     return {
         "threshold": 2,
         "epoch": 1,
-        "members": [],
-        "generations": [],
+        "members": [{"member": name, "recovery_key": ID, "in_token": True}],
+        "generations": [generation, {**generation, "active": False}],
         "alarms": [],
         "now": f"{name} and {name} would bring it back; the shares were checked by {name}",
+    }
+
+
+def standing(name: str) -> dict[str, Any]:
+    return {"issuer": f"https://{name}/one", "region": name, "until_ms": 1_796_000_000_000}
+
+
+def key(name: str) -> dict[str, Any]:
+    return {
+        "key": name,
+        "owner": f"id:{ID}",
+        "version": 12,
+        "state": "suspended",
+        "custody": "ledger",
+        "quantity": 1_000_000,
+        "used": 999_999,
+        "reserved": 999_999,
+        "leases": 1_000,
+    }
+
+
+def lease(name: str) -> dict[str, Any]:
+    return {
+        "lease": bytes(16),
+        "key": name,
+        "version": 12,
+        "state": "lapsed",
+        "room": name,
+        "boot": 100,
+        "used": 999_999,
+        "reserved": 999_999,
+        "pieces_given": 100_000,
+        "until_ms": 1_796_000_000_000,
+    }
+
+
+def custodian(name: str) -> dict[str, Any]:
+    return {
+        "custodian": f"id:{ID}",
+        "customer": name,
+        "endpoint": f"https://{name}:7443#sha256={ID}",
+        "released_ms": 1_796_000_000_000,
+        "keys": [key(name), key("k")],
+    }
+
+
+def clean_room(name: str) -> dict[str, Any]:
+    return {
+        "room": bytes.fromhex(ID),
+        "name": name,
+        "state": "open",
+        "joined": True,
+        "contracts": 1_000,
+        "jobs": 100_000,
+    }
+
+
+def contract(name: str) -> dict[str, Any]:
+    return {
+        "contract": bytes.fromhex(ID),
+        "name": name,
+        "profile": "statistics",
+        "state": "proposed",
+        "votes": 12,
+        "runs": 1_000,
+        "runs_max": 1_000,
+        "purpose": name,
+    }
+
+
+def job(name: str) -> dict[str, Any]:
+    executor = {
+        "rank": 0,
+        "operator": name,
+        "region": name,
+        "asked": True,
+        "taken_ms": 1_796_000_000_000,
+        "reported_ms": 1_796_000_000_000,
+        "report": bytes.fromhex(ID),
+    }
+    return {
+        "job": bytes.fromhex(ID),
+        "contract": bytes.fromhex(ID),
+        "state": "failed",
+        "why": name,
+        "caller": f"id:{ID}",
+        "deadline_ms": 1_796_000_000_000,
+        "result": bytes.fromhex(ID),
+        "inputs": [{"alias": name, "owner": f"id:{ID}", "data": name, "version": 12}],
+        "executors": [executor],
+        "outputs": [
+            {
+                "output": name,
+                "recipient": bytes.fromhex(ID),
+                "chunks": 100_000,
+                "root": bytes.fromhex(ID),
+            }
+        ],
+    }
+
+
+def happened(name: str) -> dict[str, Any]:
+    event = {
+        "number": 100_000,
+        "height": 1_204_117,
+        "time_ms": 1_796_000_000_000,
+        "what": "refused",
+        "who": f"id:{ID}",
+        "about": bytes.fromhex(ID),
+        "detail": name,
+    }
+    return {"events": [event], "total": 100_000, "head": bytes.fromhex(ID)}
+
+
+def residency_report(name: str) -> dict[str, Any]:
+    opens = {
+        "node": name,
+        "role": "validator",
+        "operator": name,
+        "region": name,
+        "country": "CH",
+        "since_height": 1_204_117,
+        "evidence": ID,
+    }
+    later = {"region": name, "country": None, "nodes": [name, name]}
+    return {
+        "verdict": "valid",
+        "reason": f"up to height 1, 2 epochs, keys could be opened in {name} (CH)",
+        "epochs": [{"epoch": 1, "keys": [opens], "later": [later], "recovered_by": [name] * 3}],
+        "ciphertext": [later],
+        "operators": [{"operator": name, "regions": [name], "keys": [ID]}],
+        "rules": [{"height": 12, "change": "allow_region", "arguments": {"region": name}}],
+        "limits": [name * 2],
+    }
+
+
+def issuer(name: str) -> dict[str, Any]:
+    return {
+        "issuer": f"https://{name}/realms/one",
+        "audience": name,
+        "claim": name,
+        "regions": [{"value": name, "region": name}],
+        "guests": {"claim": name, "guest": name, "region": name},
+        "life_ms": 600_000,
+        "observed": True,
+        "keys": [{"kid": name, "algorithm": "RS256", "thumbprint": ID, "by": name}],
+        "seen": [{"operators": [name, name], "digest": ID}],
+        "removed": [ID, ID],
     }
 
 
@@ -221,6 +390,18 @@ SCREENS: dict[str, Callable[[str], None]] = {
     "access": lambda name: admin_tables.show_access(access(name)),
     "users": lambda name: explorer_users.show(users(name)),
     "recovery": lambda name: recover_tables.show_recovery(recovery(name)),
+    "keys": lambda name: vault_tables.show_keys([key(name), key("k")]),
+    "leases": lambda name: vault_tables.show_leases([lease(name), lease("k")]),
+    "custodians": lambda name: vault_tables.show_custodians([custodian(name)]),
+    "rooms": lambda name: rooms_tables.show_rooms([clean_room(name)]),
+    "contracts": lambda name: rooms_tables.show_contracts([contract(name)]),
+    "jobs": lambda name: rooms_tables.show_jobs([job(name)]),
+    "job": lambda name: explorer_rooms._show_job(
+        {"job": job(name), "contract": contract(name), "happened": happened(name)}
+    ),
+    "residency": lambda name: residency._show_residency(residency_report(name)),
+    "issuer": lambda name: people_issuers._show(issuer(name)),
+    "person": lambda name: people._show_standing(standing(name)),
 }
 
 

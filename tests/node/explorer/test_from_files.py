@@ -3,6 +3,7 @@ that was changed in them is shown."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.node.client.test_commands import PAY, Shell, shell
@@ -12,6 +13,8 @@ from strongroom.consensus.errors import ClientFault, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import chain_of
 from strongroom.node.cli.explorer_source import source
+from strongroom.node.cli.main import make_app
+from strongroom.node.explorer.files_reader import FilesReader
 from strongroom.node.explorer.ledger_reader import LedgerReader
 from strongroom.node.explorer.ledger_replay import read_ledger
 from strongroom.node.explorer.ledger_store import FileStore
@@ -54,6 +57,50 @@ async def test_a_node_and_its_files_give_the_same_documents(tmp_path: Path) -> N
                 del read["executed"]  # the node of these tests does not tell it
             assert read == asked, command
             assert asked or command == ("region-rules",), command
+
+
+UNKNOWN_TO_FILES: tuple[Any, ...] = (None, "files", "not seen: from files", [])
+"""What stands where only a running node knows it."""
+UNTOLD = (None, 0, "")
+PARTLY = (("status",), ("nodes",), ("search", "member0"), ("search", "3"))
+
+
+def fits(read: Any, asked: Any, way: str) -> None:
+    """Each field that a node gives is there; a value that differs is one that files cannot know, or
+    that the node of these tests does not tell. Files have one row where each node has one."""
+    if isinstance(asked, dict) and isinstance(read, dict):
+        assert set(asked) <= set(read), way
+        for name, value in asked.items():
+            fits(read[name], value, f"{way}.{name}")
+    elif isinstance(asked, list) and isinstance(read, list):
+        assert bool(read) == bool(asked), way
+        for at, (one, other) in enumerate(zip(read, asked, strict=False)):
+            fits(one, other, f"{way}.{at}")
+    elif read != asked and way.rpartition(".")[2] not in ("node", "endpoint"):
+        assert read in UNKNOWN_TO_FILES or asked in UNTOLD, (way, read, asked)
+
+
+async def test_every_command_that_reads_files_gives_the_fields_that_a_node_gives(
+    tmp_path: Path,
+) -> None:
+    import typer.main
+
+    explorer: Any = typer.main.get_command(make_app("explorer"))
+    takes = {
+        name
+        for name, command in explorer.commands["explorer"].commands.items()
+        if any("--from-ledger" in parameter.opts for parameter in command.params)
+    }
+    assert takes == {command[0] for command in (*SAME, *PARTLY)} | {"tx", "watch", "regions"}
+    async with shell(tmp_path) as run:
+        await told(run)
+        files = str(write_ledger(tmp_path / "n0", run.service))
+        for command in PARTLY:
+            asked = await run.json("explorer", *command)
+            read = await run.json("explorer", *command, "--from-ledger", files)
+            if command == ("status",):  # rows of nodes are what the nodes of these tests make up
+                del read["nodes"], asked["nodes"]
+            fits(read, asked, command[0])
 
 
 async def test_the_pin_of_what_was_read_is_said_and_no_cluster_is_needed(tmp_path: Path) -> None:
@@ -178,7 +225,9 @@ async def test_how_much_is_left_out_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uncertify(monkeypatch, 2)
-    async with source(folder, folder):
+    async with source(folder, folder) as opened:
+        assert isinstance(opened, FilesReader)
+        opened.whole()
         said = capsys.readouterr().err
     assert "which no quorum certified" in said
 

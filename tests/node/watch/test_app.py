@@ -21,6 +21,7 @@ from tests.node.watch.told import (
     service,
     silent,
     status,
+    votes,
 )
 
 from strongroom.node.faults import NotFound
@@ -150,6 +151,23 @@ HAPPENED: dict[str, list[Event]] = {
         head(NOON, 1_205, view=1_313),
         status(NOON, 0, 1_205, view=1_314, leader="n2"),
         status(NOON, 3, view=1_314, leader="n2"),
+        votes(
+            NOON,
+            1_314,
+            leader="n2",
+            notarize=[],
+            nullify=["n0", "n2", "n3"],
+            before=None,
+            timeouts={"strikes": 2, "proposal_ms": None, "view_ms": 90, "retry_ms": None},
+        ),
+    ],
+    "resting": [
+        votes(
+            NOON,
+            proposal=None,
+            notarize=[],
+            timeouts={"strikes": 0, "proposal_ms": None, "view_ms": None, "retry_ms": None},
+        )
     ],
     "epoch": [head(NOON, 1_205, epoch=2), service(NOON, epoch=2)],
     "feed-lost": [FeedLost(NOON, f"{ENDPOINTS[0]}: its WebSocket is closed")],
@@ -157,6 +175,13 @@ HAPPENED: dict[str, list[Event]] = {
         status(NOON, 2, node=HOSTILE, state="syncing", height=1_180, alarm=HOSTILE),
         head(NOON, 1_205, proposer=HOSTILE, signers=[HOSTILE]),
         PublicTold(NOON, 1_205, [{"action": HOSTILE, "status": "executed"}]),
+        votes(
+            NOON,
+            leader=HOSTILE,
+            validators=[HOSTILE] * 3,
+            notarize=[HOSTILE],
+            lanes=[{"name": HOSTILE, "waiting": 7}] * 3,
+        ),
     ],
 }
 

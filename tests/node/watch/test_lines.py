@@ -2,18 +2,20 @@
 
 import pytest
 from rich.cells import cell_len
-from tests.node.watch.told import HOSTILE, NOON, head, modelled, nodes, silent, status
+from tests.node.watch.told import HOSTILE, NOON, head, modelled, nodes, silent, status, votes
 
 from strongroom.node.watch import lines
+from strongroom.node.watch.events import Event, FeedLost, VotesTold
 from strongroom.node.watch.lines import Line
 from strongroom.node.watch.view import View
+from strongroom.node.watch.votes_lines import consensus
 
 
 def all_lines(view: View, width: int) -> list[Line]:
     return [
         *lines.header(view, width),
         *lines.nodes(view, width),
-        *lines.consensus(view, width),
+        *consensus(view, width),
         *lines.blocks(view, width, 10),
         *lines.events(view, width, 10),
         lines.keys(width),
@@ -82,3 +84,38 @@ def test_ages_numbers_and_bars() -> None:
     assert lines.spark([0, 1, 2, 4], 4) == " ▃▅█"
     assert lines.spark([], 3) == "   "
     assert lines.fit("東京東京", 5) == "東京…"
+
+
+def panel(width: int, *events: Event) -> str:
+    return "\n".join(line.text for line in consensus(modelled(*events).view(NOON), width))
+
+
+def test_a_vote_is_a_name_and_none_yet_a_dot_with_how_many_are_needed() -> None:
+    shown = panel(80)
+    assert "view 1,311 ── leader n1 ★ ── 0.2 s in it ── proposes 1,205" in shown
+    assert "notarize  n0 n1 ·  ·   2 of 3" in shown
+    assert "nullify   ·  ·  ·  ·   0 of 3" in shown
+    assert "finalize  1,204  ·  ·  n2 ·   1 of 3" in shown
+    assert "lanes     n0 +3  n1 +1  n2 +0  n3 +0" in shown
+
+
+def test_where_names_have_no_room_their_number_stands() -> None:
+    names = [f"a-validator-of-bank-{index}" for index in range(40)]
+    lanes = [{"name": name, "waiting": 2} for name in names]
+    shown = panel(80, votes(NOON, validators=names, notarize=names[:11], lanes=lanes))
+    assert "notarize  11 of 3" in shown
+    assert "lanes     +80 in all" in shown
+
+
+def test_a_view_without_anything_to_order_rests_and_timeouts_are_counted() -> None:
+    clocks = {"strikes": 0, "proposal_ms": None, "view_ms": None, "retry_ms": None}
+    assert "rests, nothing to order" in panel(80, votes(NOON, proposal=None, timeouts=clocks))
+    assert "rests" not in panel(80, votes(NOON, proposal=None, timeouts={**clocks, "view_ms": 5}))
+    assert "timeouts 4" in panel(80, votes(NOON, timeouts={**clocks, "strikes": 4}))
+
+
+def test_without_a_feed_nobody_says_who_votes() -> None:
+    for event in (FeedLost(NOON, "gone"), VotesTold(NOON, None)):
+        shown = panel(80, event)
+        assert "notarize" not in shown
+        assert "4 of 4 vote, a quorum is 3" in shown

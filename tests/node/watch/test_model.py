@@ -16,6 +16,7 @@ from tests.node.watch.told import (
     service,
     silent,
     status,
+    votes,
 )
 
 from strongroom.node.watch.events import (
@@ -30,9 +31,11 @@ from strongroom.node.watch.events import (
     ServiceTold,
     StatusTold,
 )
-from strongroom.node.watch.model import AHEAD_MAX, BLOCKS_KEPT, NOTES_KEPT, Model
+from strongroom.node.watch.known_nodes import AHEAD_MAX
+from strongroom.node.watch.model import NOTES_KEPT, Model
 from strongroom.node.watch.plain import follow
 from strongroom.node.watch.reading import TIME_MS_END
+from strongroom.node.watch.recent_blocks import BLOCKS_KEPT
 
 
 def kinds(model: Model) -> list[str]:
@@ -241,3 +244,39 @@ def test_documents_of_another_shape_tell_nothing_and_break_nothing(junk: object)
     ):
         model.take(event)
     assert len(model.view(NOON).blocks) == blocks
+
+
+def test_votes_of_a_view_that_no_other_node_can_know_of_are_not_shown() -> None:
+    assert modelled().view(NOON).votes is not None
+    beyond = votes(NOON, 1_311 + AHEAD_MAX + 1)
+    assert modelled(beyond).view(NOON).votes is None
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        {"view": "1"},
+        {"since_ms": -1},
+        {"lanes": [{"name": "n0"}]},
+        {"notarize": None},
+        {"timeouts": {}},
+        {"proposal": {"height": None}},
+        {"before": 7},
+        {"validators": 3},
+    ],
+    ids=str,
+)
+def test_votes_of_another_shape_tell_nothing_and_break_nothing(junk: dict[str, Any]) -> None:
+    model = modelled(votes(NOON, **junk))
+    assert kinds(model) == ["unread"]
+    assert model.view(NOON).votes is not None  # what was told before
+
+
+def test_votes_are_bounded_and_escaped() -> None:
+    names = [HOSTILE] * 1_000
+    lanes = [{"name": HOSTILE, "waiting": 1}] * 1_000
+    view = modelled(votes(NOON, validators=names, notarize=names, lanes=lanes)).view(NOON)
+    assert view.votes is not None
+    assert len(view.votes.validators) == len(view.votes.lanes) == len(view.votes.notarize) == 64
+    assert "\x1b" not in str(view.votes)
+    assert "\u202e" not in str(view.votes)

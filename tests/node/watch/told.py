@@ -11,6 +11,7 @@ from strongroom.node.watch.events import (
     NodesTold,
     ServiceTold,
     StatusTold,
+    VotesTold,
 )
 from strongroom.node.watch.model import Model
 
@@ -78,6 +79,46 @@ def head(now: float, height: int, **more: Any) -> HeadTold:
     return HeadTold(now, told | more)
 
 
+def votes(now: float, view: int = 1_311, **more: Any) -> VotesTold:
+    """What n0 knows of the votes under way: n1's proposal has two of three."""
+    told: dict[str, Any] = {
+        "topic": "consensus",
+        "node": "n0",
+        "time_ms": int(now * 1000),
+        "epoch": 1,
+        "height": 1_204,
+        "quorum": 3,
+        "validators": [f"n{index}" for index in range(4)],
+        "view": view,
+        "leader": "n1",
+        "since_ms": 210,
+        "proposal": {"height": 1_205, "hash": "5a" * 32, "proposer": "n1", "batches": 3},
+        "notarize": ["n0", "n1"],
+        "nullify": [],
+        "finalize": [],
+        "before": {
+            "view": 1_310,
+            "leader": "n0",
+            "proposal": {"height": 1_204, "hash": "6b" * 32, "proposer": "n0", "batches": 2},
+            "notarize": ["n0", "n1", "n2"],
+            "nullify": [],
+            "finalize": ["n2"],
+        },
+        "lanes": [
+            {"name": f"n{index}", "length": 700, "waiting": waiting, "frozen": False}
+            for index, waiting in enumerate((3, 1, 0, 0))
+        ],
+        "timeouts": {
+            "strikes": 0,
+            "delta_ms": 200,
+            "proposal_ms": 400,
+            "view_ms": 800,
+            "retry_ms": None,
+        },
+    }
+    return VotesTold(now, told | more)
+
+
 def quiet_day(blocks: int = 24) -> Iterator[Event]:
     """All is well, up to noon."""
     begun = NOON - blocks * 0.5
@@ -92,6 +133,7 @@ def quiet_day(blocks: int = 24) -> Iterator[Event]:
         yield head(begun + 0.5 * (at + 1) - 0.4, height)
     for index in range(4):
         yield status(NOON - 0.1, index)
+    yield votes(NOON)
 
 
 def modelled(*events: Event) -> Model:

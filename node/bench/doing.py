@@ -1,0 +1,195 @@
+"""What `strongroom bench` does once its options are read: which load, and what is printed of it.
+
+Owns the order of a run, and exit codes. Options stand in command.py, what is measured in run.py,
+suite.py, vault.py and rooms.py.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import typer
+
+from strongroom.node.bench.bounds import PAYMENT_SIZES
+from strongroom.node.bench.profile import sampler
+from strongroom.node.bench.report import Document, lines_of, summary_of
+from strongroom.node.bench.run import Load, measure
+from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
+from strongroom.node.bench.vault import VaultLoad, measure_vault, vault_lines
+from strongroom.node.bench.work import CONTENTS_MAX, Payments, Records, Work
+from strongroom.node.machine.interrupts import cancelled_by_signals
+from strongroom.node.terminal.commands import fail, run
+from strongroom.node.terminal.exits import ExitCode
+from strongroom.node.terminal.teller import Teller
+
+VAULT, ROOMS = "vault", "rooms"
+ROOMS_PER_NODE_MAX = 400
+"""Well below the connections that a node takes from one address."""
+SECONDS = 10.0
+"""Measured, unless said otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The options of one call, as command.py explains them."""
+
+    nodes: int
+    clients: int
+    rate: str
+    seconds: float | None
+    warmup: float
+    size: int
+    program: str
+    rooms: int
+    beat: float
+    full: bool
+    processes: int
+    outstanding: int
+    one_shot: bool
+    suite: bool
+    long: bool
+    flames: Path | None
+    markdown: bool
+    compare_with: Path | None
+    as_json: bool
+
+
+def run_bench(wanted: Wanted) -> None:
+    """Measure what is wanted, and print it.
+
+    Raises:
+        typer.Exit: always: 0 when all replicas agree.
+    """
+    teller = Teller(to_stderr=True)
+    if wanted.suite:
+        _suite(
+            wanted.seconds or SECONDS, teller, wanted.compare_with, wanted.as_json, wanted.markdown
+        )
+        return
+    if wanted.flames is not None:
+        sampler()
+    if wanted.program == VAULT:
+        _vault(
+            VaultLoad(nodes=wanted.nodes, rooms=wanted.rooms, beat_seconds=wanted.beat),
+            wanted.seconds,
+            teller,
+            wanted.as_json,
+        )
+    if wanted.program == ROOMS:
+        _rooms(wanted.nodes, teller, full=wanted.full, as_json=wanted.as_json)
+    load = Load(
+        nodes=wanted.nodes,
+        clients=wanted.clients,
+        processes=wanted.processes,
+        rate=_rate(wanted.rate),
+        outstanding=wanted.outstanding,
+        seconds=wanted.seconds or SECONDS,
+        warmup=wanted.warmup,
+        work=_work(wanted.program, wanted.size),
+        one_shot=wanted.one_shot,
+    )
+    if wanted.long:
+        steady = soak(load.rate, wanted.seconds).load
+        load = replace(load, rate=steady.rate, seconds=steady.seconds)
+    report = run(_measured(load, teller, wanted.flames))
+    lines = markdown_of([(load.work.operation, report)]) if wanted.markdown else lines_of(report)
+    typer.echo(json.dumps(report) if wanted.as_json else "\n".join(lines))
+    raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
+
+
+def _vault(load: VaultLoad, seconds: float | None, teller: Teller, as_json: bool) -> None:
+    if load.rooms > ROOMS_PER_NODE_MAX * load.nodes:
+        fail(
+            f"--rooms {load.rooms}: at most {ROOMS_PER_NODE_MAX} for each of --nodes {load.nodes}",
+            ExitCode.USAGE,
+        )
+    report = run(_vault_measured(replace(load, seconds=seconds or load.seconds), teller))
+    typer.echo(json.dumps(report) if as_json else "\n".join(vault_lines(report)))
+    raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
+
+
+def _rooms(nodes: int, teller: Teller, *, full: bool, as_json: bool) -> None:
+    try:
+        from strongroom.node.bench.rooms import CSV_ROWS_FULL, RoomsLoad, measure_rooms, rooms_lines
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is missing: pip install 'strongroom[rooms]'", ExitCode.USAGE)
+    load = RoomsLoad(nodes=nodes)
+    if full:
+        load = replace(load, full=True, csv_rows=CSV_ROWS_FULL)
+
+    async def measured() -> Document:
+        with cancelled_by_signals():
+            return await measure_rooms(load, teller)
+
+    report = run(measured())
+    typer.echo(json.dumps(report) if as_json else "\n".join(rooms_lines(report)))
+    raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
+
+
+async def _vault_measured(load: VaultLoad, teller: Teller) -> Document:
+    with cancelled_by_signals():
+        return await measure_vault(load, teller)
+
+
+def _work(program: str, size: int) -> Work:
+    if program == "payments":
+        if size not in PAYMENT_SIZES:
+            fail(
+                f"--size {size}: payments fill envelopes of "
+                f"{PAYMENT_SIZES[0]} or {PAYMENT_SIZES[1]}",
+                ExitCode.USAGE,
+            )
+        return Payments(size)
+    if program != "records":
+        fail(
+            f"--program {program}: payments, records, vault and rooms are what there is",
+            ExitCode.USAGE,
+        )
+    if not 1 <= size <= CONTENTS_MAX:
+        fail(f"--size {size}: records of 1 to {CONTENTS_MAX} bytes are measured", ExitCode.USAGE)
+    return Records(size)
+
+
+async def _measured(load: Load, teller: Teller, flames: Path | None) -> Document:
+    with cancelled_by_signals():
+        return await measure(load, teller, flames=flames)
+
+
+def _suite(
+    seconds: float, teller: Teller, compare_with: Path | None, as_json: bool, markdown: bool
+) -> None:
+    earlier = json.loads(compare_with.read_text()) if compare_with else {}
+    reports = run(_all_rows(seconds, teller))
+    if as_json:
+        typer.echo(json.dumps(dict(reports)))
+    else:
+        typer.echo("\n".join(markdown_of(reports) if markdown else table_of(reports)))
+    for line in compare(dict(reports), earlier):
+        typer.echo(line, err=as_json)
+    good = all(report["agreement"] for _, report in reports)
+    typer.echo(
+        f"{len(reports)} rows, " + ("all replicas agree" if good else "REPLICAS DISAGREE"),
+        err=as_json,
+    )
+    raise typer.Exit(ExitCode.OK if good else ExitCode.NO)
+
+
+async def _all_rows(seconds: float, teller: Teller) -> list[tuple[str, Document]]:
+    with cancelled_by_signals():
+        reports = []
+        async for name, report in run_suite(seconds, teller):
+            teller.line(f"{name}: {summary_of(report)}")
+            reports.append((name, report))
+        return reports
+
+
+def _rate(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if rate <= 0:
+        fail(f"--rate {text}: a number above 0, or max", ExitCode.USAGE)
+    return rate

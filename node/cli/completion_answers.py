@@ -1,0 +1,121 @@
+"""What a shell is told at a TAB: names of nodes and identities, the newest transactions.
+
+Owns which names may leave a folder: those of the form that the project itself gives, so that no
+file name reaches a shell as anything else. Loads next to nothing and says nothing but candidates:
+somebody waits. Options and words stand in the scripts (completions/).
+"""
+
+import os
+import re
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import lmdb
+
+ANSWERS_MAX = 256
+IDS_MAX = 64
+OUTCOMES_READ_MAX = 64
+OUTCOME_BYTES_MAX = 1024 * 1024
+_NODE = re.compile(r"n\d{1,4}")
+_IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LOCATION = struct.Struct(">QQI")
+"""Segment, offset, size: as the index keeps them (node/ledger/index.py)."""
+_BEFORE_PAYLOAD = 4 + 4 + 4 + 1 + 8
+"""Bytes of a record's frame, its type and its height (node/ledger/frames.py, segments.py)."""
+_IDS_AT, _ID_SIZE = 3, 32
+"""Where an outcome has the ids of its transactions (enclave/formats/outcome.py)."""
+_DIGITS = re.compile(r"[0-9a-f]{0,64}")
+
+
+def answer(arguments: Sequence[str]) -> None:
+    """Print candidates for KIND DIR TYPED, a line each; nothing at all where something is wrong.
+
+    Args:
+        arguments: of `strongroom _complete`: `node`, `identity` or `id`; the folder that the line
+            names, or nothing; what is typed.
+    """
+    kind, folder, typed = (*arguments, "", "", "")[:3]
+    directory = Path(folder or os.environ.get("STRONGROOM_DIR") or "strongroom-data")
+    look = {"node": _nodes, "identity": _identities, "id": _ids}.get(kind)
+    if look is None:
+        return
+    try:
+        found = sorted(look(directory, typed))[:ANSWERS_MAX]
+        sys.stdout.write("".join(f"{one}\n" for one in found))
+    except Exception:  # noqa: S110 (a shell in the middle of a line is told nothing)
+        pass
+
+
+def _nodes(directory: Path, typed: str) -> Iterator[str]:
+    for entry in os.scandir(directory):
+        if _NODE.fullmatch(entry.name) and entry.name.startswith(typed):
+            yield entry.name
+
+
+def _identities(directory: Path, typed: str) -> Iterator[str]:
+    for entry in os.scandir(directory / "keys"):
+        name = entry.name.removesuffix(".json")
+        if name != entry.name and _IDENTITY.fullmatch(name) and name.startswith(typed):
+            yield name
+
+
+def _ids(directory: Path, typed: str) -> Iterator[str]:
+    """Of transactions that a node in this folder executed: those that begin so; with nothing typed
+    the newest."""
+    if not _DIGITS.fullmatch(typed):
+        return
+    for name in sorted(_nodes(directory, "")):
+        if (directory / name / "index" / "data.mdb").is_file():
+            yield from _ids_of(directory / name, typed)
+            return
+
+
+def _ids_of(node: Path, typed: str) -> Iterator[str]:
+    import lmdb
+
+    # No lock: a node may run there, and its pages may change while they are read. What comes of
+    # that is another candidate, or none.
+    with lmdb.open(
+        str(node / "index"), readonly=True, lock=False, max_dbs=5, create=False
+    ) as index:
+        if typed:
+            yield from _beginning(index, typed)
+        else:
+            yield from _newest(index, node / "ledger")
+
+
+def _beginning(index: "lmdb.Environment", typed: str) -> Iterator[str]:
+    database = index.open_db(b"TRANSACTION", create=False)
+    first = bytes.fromhex(typed + "0" * (len(typed) % 2))
+    with index.begin(db=database) as reading, reading.cursor() as cursor:
+        found = cursor.set_range(first)
+        for _ in range(IDS_MAX):
+            id = cursor.key().hex() if found else ""
+            if not id.startswith(typed) or not found:
+                return
+            yield id
+            found = cursor.next()
+
+
+def _newest(index: "lmdb.Environment", ledger: Path) -> Iterator[str]:
+    import msgpack
+
+    database, told = index.open_db(b"OUTCOME", create=False), 0
+    with index.begin(db=database) as reading, reading.cursor() as cursor:
+        found = cursor.last()
+        for _ in range(OUTCOMES_READ_MAX):
+            if not found or told >= IDS_MAX:
+                return
+            segment, offset, size = _LOCATION.unpack(cursor.value())
+            if size <= OUTCOME_BYTES_MAX:
+                with (ledger / f"blocks-{segment:012d}.log").open("rb") as file:
+                    file.seek(offset + _BEFORE_PAYLOAD)
+                    ids = msgpack.unpackb(file.read(size - _BEFORE_PAYLOAD))[_IDS_AT]
+                for at in range(0, len(ids) - _ID_SIZE + 1, _ID_SIZE):
+                    told += 1
+                    yield ids[at : at + _ID_SIZE].hex()
+            found = cursor.prev()

@@ -1,0 +1,119 @@
+"""The index of a block store as somebody reads it who is not its node: nothing is written, no lock
+is taken, and a node may change its pages meanwhile.
+
+So nothing of it is believed: it says where to look, and whoever looks checks what stands there.
+"""
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import lmdb
+
+from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.node.ledger.index import _FOUND, _HEIGHT, _LOCATION, Found
+from strongroom.node.ledger.segments import Heights, Kind, Location
+
+_LEAVES = b"LEAF"
+_HASHES = b"HASH"
+_TRANSACTIONS = b"TRANSACTION"
+
+
+class NoIndex(Exception):
+    """There is none, or its pages are not what an index has."""
+
+
+class IndexView:
+    """One folder's index: `with IndexView(folder) as view`."""
+
+    def __init__(self, directory: Path) -> None:
+        """Open it.
+
+        Raises:
+            NoIndex: there is none.
+        """
+        if not (directory / "data.mdb").is_file():
+            raise NoIndex(f"no index in {directory}")
+        with _faults():
+            self._environment = lmdb.open(
+                str(directory), readonly=True, lock=False, create=False, max_dbs=5, readahead=False
+            )
+            self._databases = {
+                name: self._environment.open_db(name, create=False)
+                for name in (
+                    *(kind.name.encode() for kind in Kind),
+                    _LEAVES,
+                    _HASHES,
+                    _TRANSACTIONS,
+                )
+            }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._environment.close()
+
+    def newest(self) -> Heights:
+        """The newest block and outcome that it knows."""
+        return Heights(self._last(Kind.BLOCK), self._last(Kind.OUTCOME))
+
+    def place(self, kind: Kind, height: int) -> Location | None:
+        """Where a block or outcome stands, by its word."""
+        value = self._get(kind.name.encode(), _HEIGHT.pack(height))
+        with _faults():
+            return None if value is None else Location(*_LOCATION.unpack(value))
+
+    def find_transaction(self, identifier: bytes) -> Found | None:
+        """Where a transaction counts, by its word."""
+        value = self._get(_TRANSACTIONS, identifier) if len(identifier) == DIGEST_SIZE else None
+        with _faults():
+            return None if value is None else Found(*_FOUND.unpack(value))
+
+    def find_block(self, hash: bytes) -> int | None:
+        """Height of a block, by its word."""
+        value = self._get(_HASHES, hash) if len(hash) == DIGEST_SIZE else None
+        with _faults():
+            return None if value is None else int(_HEIGHT.unpack(value)[0])
+
+    def leaves(self, last: int) -> Iterator[bytes]:
+        """Leaves of the history from height 1 to `last`.
+
+        Raises:
+            NoIndex: one is missing.
+        """
+        with _faults(), self._environment.begin(db=self._databases[_LEAVES]) as reading:
+            cursor = reading.cursor()
+            found = cursor.set_key(_HEIGHT.pack(1))
+            for height in range(1, last + 1):
+                if not found or cursor.key() != _HEIGHT.pack(height):
+                    raise NoIndex(f"the index has no leaf of height {height}")
+                yield cursor.value()
+                found = cursor.next()
+
+    def _get(self, name: bytes, key: bytes) -> bytes | None:
+        with _faults(), self._environment.begin(db=self._databases[name]) as reading:
+            value: bytes | None = reading.get(key)
+            return value
+
+    def _last(self, kind: Kind) -> int:
+        database: Any = self._databases[kind.name.encode()]
+        with _faults(), self._environment.begin(db=database) as reading:
+            cursor = reading.cursor()
+            return int(_HEIGHT.unpack(cursor.key())[0]) if cursor.last() else 0
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    try:
+        yield
+    except (lmdb.Error, struct.error, OSError) as error:
+        raise NoIndex(f"the index cannot be read: {error}") from error
