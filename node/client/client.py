@@ -58,6 +58,7 @@ class Client:
         on_sealed: OnSealed | None = None,
         one_shot: bool = False,
         first_endpoint: int | None = None,
+        spare: bool = True,
     ) -> "Client":
         """Prepare a client; entering it connects, and checks the service against its pin before
         anything is sealed.
@@ -72,6 +73,8 @@ class Client:
             one_shot: each call in an envelope of its own, which opens and closes its session: for a
                 single call.
             first_endpoint: index of the endpoint to begin with; by default any.
+            spare: keep a second connection ready from the first half second on, so that calls go on
+                at once when their node dies; never with `one_shot`.
 
         Raises:
             OperatorFault: service.json or the key file is missing or damaged.
@@ -88,6 +91,7 @@ class Client:
             on_sealed=on_sealed,
             one_shot=one_shot,
             first_endpoint=first_endpoint,
+            spare=spare,
         )
         return cls(runtime)
 

@@ -235,9 +235,7 @@ class Pipeline:
                 await self._wake.wait()
                 if self._frames.under_way:
                     await asyncio.sleep(COMPANY_SECONDS)
-            await self._nodes.leave(
-                connection, self._leaving or Disconnected("the connection ended")
-            )
+            await self._nodes.leave(connection, self._leaving or connection.ended)
 
     def _begin(self) -> None:
         """A new connection: all that is unanswered goes out again, in order, before anything
@@ -325,6 +323,7 @@ class Pipeline:
     def _on_items(self, entries: list[Entry], items: Any) -> None:
         self.progress_at = asyncio.get_running_loop().time()
         self._overloads = 0
+        self._nodes.served()
         try:
             for entry, item in zip(entries, items, strict=True):
                 if "error" in item:
@@ -348,6 +347,7 @@ class Pipeline:
     def _on_overload(self, frames: Frames, fault: Overloaded) -> None:
         """Send again after a while; the third time in a row, through another node."""
         self._overloads += 1
+        self._nodes.busy = fault
         if self._overloads >= OVERLOADS_MAX and len(self._nodes.endpoints) > 1:
             self.leave(fault)
             return

@@ -76,11 +76,15 @@ class Requests:
         while True:
             connection = await self._nodes.connection()
             try:
-                return await connection.ask(method, **params)
+                answer = await connection.ask(method, **params)
             except (Disconnected, NotReady) as fault:
                 await self._nodes.leave(connection, fault)
             except Overloaded as fault:
+                self._nodes.busy = fault
                 await asyncio.sleep(retry_seconds(fault))
+            else:
+                self._nodes.served()
+                return answer
 
     async def submit(
         self, program: str, operation: str, arguments: tuple[Any, ...]
@@ -168,6 +172,7 @@ class Requests:
             except (Disconnected, NotReady) as fault:
                 await self._nodes.leave(connection, fault)
             except Overloaded as fault:
+                self._nodes.busy = fault
                 await asyncio.sleep(retry_seconds(fault))
             except NotYet as fault:
                 at_least = await self._believed(at_least)

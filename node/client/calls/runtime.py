@@ -14,7 +14,8 @@ from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node import tls
 from strongroom.node.client.calls.calls import Done, Entry
-from strongroom.node.client.calls.failback import fail_back, follow
+from strongroom.node.client.calls.doors import Doors
+from strongroom.node.client.calls.failback import fail_back, follow, keep_spare
 from strongroom.node.client.calls.in_flight import Pipeline
 from strongroom.node.client.calls.lifetime import Lifetime
 from strongroom.node.client.calls.no_room import RoomProofs
@@ -42,8 +43,10 @@ class ClientRuntime:
         on_sealed: OnSealed | None,
         one_shot: bool,
         first_endpoint: int | None,
+        spare: bool,
     ) -> None:
         self.service, self.identity, self.timeout = service, identity, timeout
+        self._spare = spare and not one_shot
         self.trust = Trust(service.pin)
         self._on_waiting, self._on_sealed, self._one_shot = on_waiting, on_sealed, one_shot
         self._first = (
@@ -60,13 +63,9 @@ class ClientRuntime:
         """
         context = tls.client_context(self.service.ca)
         self._lifetime = lifetime = await Lifetime.open(self.service.credential)
+        doors = Doors(self.trust, lifetime.http, context, lifetime.group)
         self.nodes = Nodes(
-            self.service.endpoints,
-            self.trust,
-            lifetime.http,
-            context,
-            lifetime.group,
-            first=self._first,
+            self.service.endpoints, self.trust, doors, lifetime.group, first=self._first
         )
         refusals = Refusals(lifetime.group, self.trust, self.nodes)
         self.proofs = RoomProofs(
@@ -92,6 +91,8 @@ class ClientRuntime:
         lifetime.start(watch(self.pipeline, self.nodes, self._on_waiting))
         lifetime.start(follow(self.trust, self.nodes))
         lifetime.start(fail_back(self.pipeline, self.nodes))
+        if self._spare and len(self.service.endpoints) > 1:
+            lifetime.start(keep_spare(self.nodes))
 
     async def close(self, error: BaseException | None) -> None:
         """End it: what has no answer yet raises Unreachable."""
