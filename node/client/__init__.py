@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from strongroom.node.client.calls.requests import QueryResult
     from strongroom.node.client.client import Client
     from strongroom.node.client.errors import (
+        Busy,
         CannotCheck,
         NoQuorum,
         NotTrusted,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from strongroom.node.client.sync import SyncClient
 
 _HOMES = {
+    "Busy": "errors",
     "Client": "client",
     "Done": "calls.calls",
     "QueryResult": "calls.requests",
@@ -31,6 +33,7 @@ _HOMES = {
     "Unreachable": "errors",
 }
 __all__ = [
+    "Busy",
     "CannotCheck",
     "Client",
     "Done",

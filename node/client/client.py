@@ -238,15 +238,11 @@ class Client:
             ClientFault: the arguments are wrong.
             Unreachable: no node took it in time.
         """
-        return await self._runtime.within(
-            self._runtime.requests.submit(*self._names.transaction(name, arguments))
-        )
+        return await self._runtime.submitted(self._names.transaction(name, arguments))
 
     async def submit_texts(self, name: str, texts: Mapping[str, str]) -> TransactionId:
         """`submit` with arguments as texts of a command line."""
-        return await self._runtime.within(
-            self._runtime.requests.submit(*self._names.transaction(name, texts, texts=True))
-        )
+        return await self._runtime.submitted(self._names.transaction(name, texts, texts=True))
 
     async def receipt(self, id: bytes) -> Receipt:
         """A transaction's receipt, verified against the pin; waits until it exists.

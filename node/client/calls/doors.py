@@ -11,7 +11,7 @@ import aiohttp
 
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
-from strongroom.node.client.calls.lifetime import fenced
+from strongroom.node.client.calls.lifetime import fenced, start_in
 from strongroom.node.client.errors import Disconnected
 
 ADMIT_SECONDS_MAX = 10.0
@@ -43,9 +43,9 @@ class Doors:
             NoQuorum, Behind: nor can it now.
         """
         connection = await Connection.open(self._http, endpoint, self._context, patience=patience)
-        self._group.create_task(connection.run())
-        self._group.create_task(fenced(connection.beat)())
         try:
+            start_in(self._group, connection.run())
+            start_in(self._group, fenced(connection.beat)())
             async with asyncio.timeout(ADMIT_SECONDS_MAX):
                 enclave = await self._trust.admit(connection)
         except TimeoutError:

@@ -22,6 +22,7 @@ from strongroom.enclave.programs.framework import NO_ROOM
 from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.frames import Frame, Frames
+from strongroom.node.client.calls.lifetime import CLOSED
 from strongroom.node.client.calls.nodes import Nodes, retry_seconds
 from strongroom.node.client.calls.replies import number_in
 from strongroom.node.client.calls.sealing import Sealer
@@ -188,7 +189,7 @@ class Pipeline:
 
     def close(self) -> None:
         """The client ends: nobody will be answered any more."""
-        self._end_all("the client was closed before the answer")
+        self._end_all(CLOSED)
 
     def _end_all(self, why: str) -> None:
         unsealed, self._waiting = list(self._waiting), deque()

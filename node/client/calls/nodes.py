@@ -14,6 +14,7 @@ from strongroom.consensus.errors import AttestationError, StrongroomError
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.doors import ADMIT_SECONDS_MAX, Doors
+from strongroom.node.client.calls.lifetime import CLOSED
 from strongroom.node.client.calls.pulse import PATIENCE_SECONDS_MAX, PATIENCE_SECONDS_MIN
 from strongroom.node.client.calls.racing import Entered, first_open
 from strongroom.node.client.calls.spare import Spare
@@ -61,6 +62,8 @@ class Nodes:
         """Name of the node behind the current connection, from its verified claims."""
         self.busy: Overloaded | None = None
         """What was said last, if that was that there is no room."""
+        self.closed = False
+        """The client is being closed: no connection is opened any more."""
         self._trust, self._doors, self._group = trust, doors, group
         self._home = self._turn = first % len(endpoints)
         self._rests: dict[str, float] = {}
@@ -78,9 +81,12 @@ class Nodes:
 
         Raises:
             NotTrusted, AttestationError: every endpoint answers, and none verifies.
+            Unreachable: the client was closed.
         """
         async with self._lock:
             while self._current is None or not self._current.alive:
+                if self.closed:
+                    raise Unreachable(CLOSED)
                 self._current = self._take_spare() or await self._try_next()
                 self._only = None
             if on_end is not None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from strongroom.consensus.errors import StrongroomError
 from strongroom.node.client.calls.connection import Connection
+from strongroom.node.client.calls.lifetime import start_in
 
 RACE_SECONDS = 0.25
 """A door that has not opened after so long gets company by the next one (RFC 8305, §8: 250 ms)."""
@@ -37,13 +38,13 @@ async def first_open(
     try:
         while not opened and (waiting or running):
             if waiting:
-                running.add(group.create_task(attempt(waiting.pop(0))))
+                running.add(start_in(group, attempt(waiting.pop(0))))
             done, running = await asyncio.wait(
                 running,
                 timeout=RACE_SECONDS if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
-            for outcome in (one.result() for one in done):
+            for outcome in (one.result() for one in done if not one.cancelled()):
                 if isinstance(outcome, tuple):
                     opened.append(outcome)
                 elif not isinstance(outcome, StrongroomError):

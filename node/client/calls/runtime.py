@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import TransactionId
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.trust import Trust
@@ -25,6 +26,7 @@ from strongroom.node.client.calls.requests import Requests
 from strongroom.node.client.calls.sealing import OnSealed, Sealer
 from strongroom.node.client.calls.waiting import OnWaiting, tell_while, watch
 from strongroom.node.client.errors import Unreachable
+from strongroom.node.client.names import Bound
 from strongroom.node.client.trust.service import Service
 
 _T = TypeVar("_T")
@@ -62,8 +64,12 @@ class ClientRuntime:
             NotTrusted, AttestationError: nodes answer, and none verifies.
         """
         context = tls.client_context(self.service.ca)
-        self._lifetime = lifetime = await Lifetime.open(self.service.credential)
-        doors = Doors(self.trust, lifetime.http, context, lifetime.group)
+        lifetime = await Lifetime.open(self.service.credential)
+        await self.begin(lifetime, Doors(self.trust, lifetime.http, context, lifetime.group))
+
+    async def begin(self, lifetime: Lifetime, doors: Doors) -> None:
+        """Go on through these doors, for this lifetime; errors as of `open`."""
+        self._lifetime = lifetime
         self.nodes = Nodes(
             self.service.endpoints, self.trust, doors, lifetime.group, first=self._first
         )
@@ -96,6 +102,7 @@ class ClientRuntime:
 
     async def close(self, error: BaseException | None) -> None:
         """End it: what has no answer yet raises Unreachable."""
+        self.nodes.closed = True
         self.pipeline.close()
         if self._lifetime is not None:
             await self._lifetime.close(error)
@@ -113,6 +120,16 @@ class ClientRuntime:
             fault = self.nodes.unreachable(f"no answer in {self.timeout:g} s")
             fault.id = entry.id
             raise fault from None
+
+    async def submitted(self, bound: Bound) -> TransactionId:
+        """Have a node take a call in an envelope of its own: its id; errors as of
+        Requests.submit."""
+        sent: list[TransactionId] = []
+        try:
+            return await self.within(self.requests.submit(*bound, sent.append))
+        except Unreachable as fault:
+            fault.id = sent[-1] if sent else None
+            raise
 
     async def answer_or_fault(self, entry: Entry | ClientFault) -> Done | ClientFault:
         """A call's answer, or what it was refused with, as a value."""
