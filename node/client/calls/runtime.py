@@ -8,7 +8,6 @@ import random
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
@@ -107,14 +106,19 @@ class ClientRuntime:
         if self._lifetime is not None:
             await self._lifetime.close(error)
 
-    async def answered(self, entry: Entry) -> Done:
+    async def answered(self, entry: Entry, *, until: float | None = None) -> Done:
         """Wait for a call as long as the timeout allows.
+
+        Args:
+            entry: the call.
+            until: the loop's time at which the wait is over, if it began earlier.
 
         Raises:
             Unreachable: no answer in time; with the id, if it was sent.
         """
+        end = asyncio.get_running_loop().time() + self.timeout if until is None else until
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout_at(end):
                 return await entry.future
         except TimeoutError:
             fault = self.nodes.unreachable(f"no answer in {self.timeout:g} s")
@@ -130,17 +134,6 @@ class ClientRuntime:
         except Unreachable as fault:
             fault.id = sent[-1] if sent else None
             raise
-
-    async def answer_or_fault(self, entry: Entry | ClientFault) -> Done | ClientFault:
-        """A call's answer, or what it was refused with, as a value."""
-        if isinstance(entry, ClientFault):
-            return entry
-        try:
-            return entry.future.result() if entry.future.done() else await self.answered(entry)
-        except Unreachable:
-            raise
-        except ClientFault as fault:
-            return fault
 
     async def _receipt_of(self, done: Done) -> Receipt:
         return await self.within(self.requests.receipt_of(done))
