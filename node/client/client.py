@@ -267,15 +267,15 @@ class Client:
         return await self._runtime.submitted(self._names.transaction(name, texts, texts=True))
 
     async def receipt(self, id: bytes) -> Receipt:
-        """A transaction's receipt, verified against the pin; waits until it exists.
+        """A transaction's receipt, verified against the pin; waits until it exists. Of what this
+        client has just submitted, it waits until that has its place, too.
 
         Raises:
             NotFound: no transaction of that id is final.
             ReceiptInvalid: it does not verify.
             Unreachable: no receipt in time.
         """
-        receipt, _ = await self._runtime.within(self._runtime.requests.receipt(TransactionId(id)))
-        return receipt
+        return await self._runtime.receipt(TransactionId(id))
 
     # --- reading ----------------------------------------------------------------------------------
 

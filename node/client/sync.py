@@ -12,7 +12,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +47,7 @@ class SyncDone:
     """A Done whose receipt is fetched without `await`."""
 
     done: Done
-    client: "SyncClient"
+    client: "SyncClient" = field(repr=False)
 
     @property
     def id(self) -> TransactionId:

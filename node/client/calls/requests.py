@@ -8,7 +8,7 @@ are checked here.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -55,7 +55,8 @@ CONFIRM_SECONDS = 0.1
 class QueryResult:
     """The opened answer to a query, and the state that it was given on."""
 
-    value: Any
+    value: Any = field(repr=False)
+    """What the program returned."""
     height: int
     root: Digest
     """History root over 0..height of the enclave that answered."""

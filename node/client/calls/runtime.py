@@ -29,6 +29,8 @@ from strongroom.node.client.names import Bound
 from strongroom.node.client.trust.service import Service
 
 _T = TypeVar("_T")
+TAKEN_MAX = 4096
+"""Ids of submissions that are remembered."""
 
 
 class ClientRuntime:
@@ -54,6 +56,8 @@ class ClientRuntime:
             random.randrange(len(service.endpoints)) if first_endpoint is None else first_endpoint
         )
         self._lifetime: Lifetime | None = None
+        self._taken: dict[TransactionId, None] = {}
+        """What nodes took without our waiting for its place; the newest."""
 
     async def open(self) -> None:
         """Connect to a node that verifies.
@@ -130,10 +134,20 @@ class ClientRuntime:
         Requests.submit."""
         sent: list[TransactionId] = []
         try:
-            return await self.within(self.requests.submit(*bound, sent.append))
+            id = await self.within(self.requests.submit(*bound, sent.append))
         except Unreachable as fault:
             fault.id = sent[-1] if sent else None
             raise
+        self._taken[id] = None
+        if len(self._taken) > TAKEN_MAX:
+            del self._taken[next(iter(self._taken))]
+        return id
+
+    async def receipt(self, id: TransactionId) -> Receipt:
+        """A transaction's receipt, verified; of one that a node has just taken of us, once it has
+        its place. Errors as of Requests.receipt."""
+        receipt, _ = await self.within(self.requests.receipt(id, executed=id in self._taken))
+        return receipt
 
     async def _receipt_of(self, done: Done) -> Receipt:
         return await self.within(self.requests.receipt_of(done))
