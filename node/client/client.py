@@ -10,8 +10,7 @@ calls/nodes.py.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,8 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.trust import TrustedEpoch
 from strongroom.node.client.calls.blocks import follow_blocks
-from strongroom.node.client.calls.calls import Done, Entry
+from strongroom.node.client.calls.calls import Done
+from strongroom.node.client.calls.many import CALLS_AHEAD_MAX, Many, ManyCalls, OnProgress
 from strongroom.node.client.calls.replies import NUMBER_MAX
 from strongroom.node.client.calls.requests import QueryResult, believed_height
 from strongroom.node.client.calls.runtime import ClientRuntime
@@ -35,8 +35,6 @@ from strongroom.node.client.names import Bound, Names
 from strongroom.node.client.trust.service import Service, load_service
 
 TIMEOUT_SECONDS = 60.0
-CALLS_AHEAD_MAX = 4096
-"""Calls that `call_many` keeps under way or waiting for the window."""
 
 
 class Client:
@@ -58,6 +56,7 @@ class Client:
         on_sealed: OnSealed | None = None,
         one_shot: bool = False,
         first_endpoint: int | None = None,
+        spare: bool = True,
     ) -> "Client":
         """Prepare a client; entering it connects, and checks the service against its pin before
         anything is sealed.
@@ -72,6 +71,8 @@ class Client:
             one_shot: each call in an envelope of its own, which opens and closes its session: for a
                 single call.
             first_endpoint: index of the endpoint to begin with; by default any.
+            spare: keep a second connection ready from the first half second on, so that calls go on
+                at once when their node dies; never with `one_shot`.
 
         Raises:
             OperatorFault: service.json or the key file is missing or damaged.
@@ -88,6 +89,7 @@ class Client:
             on_sealed=on_sealed,
             one_shot=one_shot,
             first_endpoint=first_endpoint,
+            spare=spare,
         )
         return cls(runtime)
 
@@ -214,17 +216,41 @@ class Client:
         return self._runtime.pipeline.submit(*self._names.transaction(name, arguments)).future
 
     async def call_many(
-        self, name: str, many: Iterable[Mapping[str, Any]]
+        self,
+        name: str,
+        many: Many,
+        *,
+        window: int = CALLS_AHEAD_MAX,
+        on_progress: OnProgress | None = None,
     ) -> AsyncGenerator[Done | ClientFault, None]:
         """Many calls in order through one session, pipelined; their answers in the same order,
-        errors as values."""
-        under_way: deque[Entry | ClientFault] = deque()
-        for arguments in many:
-            under_way.append(self._submitted(name, arguments))
-            while len(under_way) >= CALLS_AHEAD_MAX or (under_way and _is_answered(under_way[0])):
-                yield await self._runtime.answer_or_fault(under_way.popleft())
-        while under_way:
-            yield await self._runtime.answer_or_fault(under_way.popleft())
+        errors as values: what one comes to ends no other.
+
+        Args:
+            name: like `payments.transfer`.
+            many: arguments of each call, by name; an iterable, or an asynchronous one, that is read
+                only as fast as calls are answered.
+            window: calls under way at most, 1 to 4096.
+            on_progress: told after each answer how far it has come.
+
+        Yields:
+            Done; or ProgramFailed, TransactionRefused or another fault: of no effect; or
+            Unreachable: no answer in the client's timeout, with the id if it may still be ordered.
+
+        Raises:
+            ClientFault: the window is none.
+        """
+        calls = ManyCalls(
+            self._runtime,
+            lambda arguments: self._runtime.pipeline.submit(
+                *self._names.transaction(name, arguments)
+            ),
+            window=window,
+            on_progress=on_progress,
+        )
+        async with aclosing(calls.answers(many)) as answers:
+            async for answer in answers:
+                yield answer
 
     async def submit(self, name: str, /, **arguments: Any) -> TransactionId:
         """One transaction in an envelope of its own, without waiting for its place: its id, once a
@@ -234,26 +260,22 @@ class Client:
             ClientFault: the arguments are wrong.
             Unreachable: no node took it in time.
         """
-        return await self._runtime.within(
-            self._runtime.requests.submit(*self._names.transaction(name, arguments))
-        )
+        return await self._runtime.submitted(self._names.transaction(name, arguments))
 
     async def submit_texts(self, name: str, texts: Mapping[str, str]) -> TransactionId:
         """`submit` with arguments as texts of a command line."""
-        return await self._runtime.within(
-            self._runtime.requests.submit(*self._names.transaction(name, texts, texts=True))
-        )
+        return await self._runtime.submitted(self._names.transaction(name, texts, texts=True))
 
     async def receipt(self, id: bytes) -> Receipt:
-        """A transaction's receipt, verified against the pin; waits until it exists.
+        """A transaction's receipt, verified against the pin; waits until it exists. Of what this
+        client has just submitted, it waits until that has its place, too.
 
         Raises:
             NotFound: no transaction of that id is final.
             ReceiptInvalid: it does not verify.
             Unreachable: no receipt in time.
         """
-        receipt, _ = await self._runtime.within(self._runtime.requests.receipt(TransactionId(id)))
-        return receipt
+        return await self._runtime.receipt(TransactionId(id))
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -312,21 +334,11 @@ class Client:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _submitted(self, name: str, arguments: Mapping[str, Any]) -> Entry | ClientFault:
-        try:
-            return self._runtime.pipeline.submit(*self._names.transaction(name, arguments))
-        except ClientFault as fault:
-            return fault
-
     async def _query(self, bound: Bound, at_least: int | None, linearizable: bool) -> QueryResult:
         demanded = self.height if at_least is None else _checked_height(at_least)
         return await self._runtime.within(
             self._runtime.requests.query(*bound, demanded, linearizable)
         )
-
-
-def _is_answered(one: Entry | ClientFault) -> bool:
-    return isinstance(one, ClientFault) or one.future.done()
 
 
 def _checked_height(height: int) -> int:

@@ -3,7 +3,9 @@
 
 ClientFault
 ├─ Unreachable         nobody answered in time; the envelope may still be ordered
+│  ├─ Busy             nodes answered until then, and had no room
 │  └─ Disconnected     one connection ended; another node is tried
+│     ├─ Hung          its node gave no sign of life
 │     └─ Returning     left on purpose, for the node that the client began with
 ├─ Behind              a node does not know the newest epoch yet; another one is tried
 ├─ NoQuorum            too few members vouch for what is newest; asked again until the time is up
@@ -32,8 +34,27 @@ class Unreachable(ClientFault):
         self.id = id
 
 
+class Busy(Unreachable):
+    """Nodes answered for the whole time that they had no room.
+
+    Attributes:
+        id: as of `Unreachable`.
+        retry_after: seconds that a node asked to be left alone, when it last said so.
+    """
+
+    def __init__(
+        self, message: str, *, retry_after: float, id: TransactionId | None = None
+    ) -> None:
+        super().__init__(message, id=id)
+        self.retry_after = retry_after
+
+
 class Disconnected(Unreachable):
     """A connection ended before the answer."""
+
+
+class Hung(Disconnected):
+    """A connection whose node gave no sign of life while something was awaited of it."""
 
 
 class Returning(Disconnected):

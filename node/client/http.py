@@ -1,16 +1,44 @@
 """A client's HTTP session: opened with a credential, closed so that nothing outlives the loop.
 
-Owns the connections' end alone. A request that was given up leaves a TLS connection that waits for
-the other side's farewell; the session knows it no more, and the loop would end before it does.
+Owns the connections' end, and what a WebSocket tells of bytes that come and go. A request that was
+given up leaves a TLS connection that waits for the other side's farewell; the session knows it no
+more, and the loop would end before it does.
 """
 
 import asyncio
+import fcntl
 import sys
+import termios
+from contextlib import suppress
 
 import aiohttp
 from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 
 from strongroom.node.credentials import Credential, header_of
+
+
+class Socket(aiohttp.ClientWebSocketResponse):
+    """A WebSocket that also tells of parts of messages: a long one on a slow line is a sign of life
+    long before its end."""
+
+    arrivals = 0
+    """How often bytes came."""
+
+    def _on_data_received(self) -> None:
+        self.arrivals += 1
+        super()._on_data_received()
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and that the other machine has not taken yet; 0: not known."""
+        transport = self.get_extra_info("socket")
+        if transport is None or self._conn is None or self._conn.transport is None:
+            return 0
+        waiting = bytearray(4)
+        with suppress(OSError, ValueError):
+            fcntl.ioctl(transport.fileno(), termios.TIOCOUTQ, waiting)
+        kept: int = self._conn.transport.get_write_buffer_size()
+        return kept + int.from_bytes(waiting, sys.byteorder)
 
 
 def open_session(
@@ -20,7 +48,10 @@ def open_session(
     # Interpreters that wait for no farewell refuse the option.
     connector = aiohttp.TCPConnector(enable_cleanup_closed=NEEDS_CLEANUP_CLOSED)
     return aiohttp.ClientSession(
-        connector=connector, timeout=timeout, headers=header_of(credential)
+        connector=connector,
+        timeout=timeout,
+        headers=header_of(credential),
+        ws_response_class=Socket,
     )
 
 

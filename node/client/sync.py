@@ -1,28 +1,45 @@
 """The synchronous twin: the same client on an event loop in a thread of its own.
 
-with SyncClient.connect("strongroom-data", identity="alice") as client:
-    done = client.call("payments.transfer", to="bob", amount=5)
+    with SyncClient.connect("strongroom-data", identity="alice") as client:
+        done = client.call("payments.transfer", to="bob", amount=5)
+
+Owns the one mechanism: every method of Client becomes one here that waits for it, with the same
+name, parameters and words. May be used by several threads at once; never inside a running loop,
+which it would stop.
 """
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
+from strongroom.enclave.outside.trust import TrustedEpoch
 from strongroom.node.client.calls.calls import Done
-from strongroom.node.client.calls.requests import QueryResult
+from strongroom.node.client.calls.lifetime import CLOSED
 from strongroom.node.client.client import Client
+from strongroom.node.client.errors import Unreachable
+from strongroom.node.client.trust.service import Service
 
 _T = TypeVar("_T")
-ANSWERS_AT_ONCE = 256
-"""Answers that `call_many` hands over between threads at a time."""
+_P = ParamSpec("_P")
+TAKEN_AT_ONCE = 256
+"""Items that an iterator hands over between threads at a time."""
+TOGETHER_SECONDS = 0.02
+"""What comes within so long is handed over together."""
+IN_A_LOOP = (
+    "a SyncClient waits, and would stop the event loop that runs here: use "
+    "`async with Client.connect(…)`, or move this to a thread by `asyncio.to_thread`"
+)
+NOT_OPEN = "this SyncClient is not open: use it inside `with SyncClient.connect(…) as client:`"
 
 
 @dataclass(slots=True)
@@ -30,7 +47,7 @@ class SyncDone:
     """A Done whose receipt is fetched without `await`."""
 
     done: Done
-    client: "SyncClient"
+    client: "SyncClient" = field(repr=False)
 
     @property
     def id(self) -> TransactionId:
@@ -52,31 +69,100 @@ class SyncDone:
         """What the program returned."""
         return self.done.result
 
+    @property
+    def sealed(self) -> bytes:
+        """See Done.sealed."""
+        return self.done.sealed
+
+    @property
+    def blinding(self) -> bytes | None:
+        """See Done.blinding."""
+        return self.done.blinding
+
     def receipt(self) -> Receipt:
         """See Done.receipt."""
         return self.client.run(self.done.receipt())
 
 
+def _waits(
+    method: Callable[Concatenate[Client, _P], Coroutine[Any, Any, _T]],
+) -> Callable[Concatenate["SyncClient", _P], _T]:
+    """A method that waits for Client's."""
+
+    @wraps(method)
+    def waiting(self: "SyncClient", *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return self.run(method(self.client, *args, **kwargs))
+
+    return waiting
+
+
+def _waits_for_done(
+    method: Callable[Concatenate[Client, _P], Coroutine[Any, Any, Done]],
+) -> Callable[Concatenate["SyncClient", _P], SyncDone]:
+    """Likewise, of one that gives a Done."""
+
+    @wraps(method)
+    def waiting(self: "SyncClient", *args: _P.args, **kwargs: _P.kwargs) -> SyncDone:
+        return SyncDone(self.run(method(self.client, *args, **kwargs)), self)
+
+    return waiting
+
+
+def _iterates(
+    method: Callable[Concatenate[Client, _P], AsyncGenerator[_T, None]], *, at_once: int
+) -> Callable[Concatenate["SyncClient", _P], Iterator[Any]]:
+    """An iterator over Client's."""
+
+    @wraps(method)
+    def iterating(self: "SyncClient", *args: _P.args, **kwargs: _P.kwargs) -> Iterator[Any]:
+        items = method(self.client, *args, **kwargs)
+        try:
+            while some := self.run(_take(items, at_once)):
+                for item in some:
+                    yield SyncDone(item, self) if isinstance(item, Done) else item
+        finally:
+            self.end(items)
+
+    return iterating
+
+
 class SyncClient:
-    """Methods as of Client, without `await`. For one thread at a time."""
+    """Methods as of Client, without `await`, for one or several threads."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
+        """The client behind it; only its loop may touch it."""
+        self._open = self._entered = False
+        self._loop: asyncio.AbstractEventLoop
+        self._thread: threading.Thread
+
+    @classmethod
+    def connect(cls, where: Path | str, identity: Identity | str, **options: Any) -> "SyncClient":
+        """See Client.connect.
+
+        Raises:
+            ClientFault: an event loop runs here.
+        """
+        _check_no_loop()
+        return cls(Client.connect(where, identity, **options))
+
+    def __enter__(self) -> Self:
+        """Start the thread and connect.
+
+        Raises:
+            ClientFault: it was entered before, or an event loop runs here.
+        """
+        _check_no_loop()
+        if self._entered:
+            raise ClientFault("a SyncClient is entered once: connect another one")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="strongroom-client", daemon=True
         )
-
-    @classmethod
-    def connect(cls, where: Path | str, identity: Identity | str, **options: Any) -> "SyncClient":
-        """See Client.connect."""
-        return cls(Client.connect(where, identity, **options))
-
-    def __enter__(self) -> Self:
-        """Start the thread and connect."""
         self._thread.start()
+        self._open = self._entered = True
         try:
-            self.run(self._client.__aenter__())
+            self.run(self.client.__aenter__())
         except BaseException:
             self._stop()
             raise
@@ -88,88 +174,136 @@ class SyncClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close the client and end the thread."""
+        """Close the client and end the thread; what other threads wait for raises Unreachable."""
         try:
-            self.run(self._client.__aexit__(None, None, None))
+            self.run(self.client.__aexit__(None, None, None))
         finally:
             self._stop()
 
-    def call(self, name: str, /, **arguments: Any) -> SyncDone:
-        """See Client.call."""
-        return SyncDone(self.run(self._client.call(name, **arguments)), self)
+    call = _waits_for_done(Client.call)
+    call_texts = _waits_for_done(Client.call_texts)
+    query_recorded = _waits_for_done(Client.query_recorded)
+    call_many = _iterates(Client.call_many, at_once=TAKEN_AT_ONCE)
+    submit = _waits(Client.submit)
+    submit_texts = _waits(Client.submit_texts)
+    query = _waits(Client.query)
+    query_texts = _waits(Client.query_texts)
+    proven_height = _waits(Client.proven_height)
+    receipt = _waits(Client.receipt)
+    blocks = _iterates(Client.blocks, at_once=1)
+    request = _waits(Client.request)
 
-    def call_many(
-        self, name: str, many: Iterable[Mapping[str, Any]]
-    ) -> Iterator[SyncDone | ClientFault]:
-        """See Client.call_many."""
-        answers = self._client.call_many(name, many)
-        while some := self.run(_take(answers, ANSWERS_AT_ONCE)):
-            for answer in some:
-                yield SyncDone(answer, self) if isinstance(answer, Done) else answer
+    @wraps(Client.submit_call)
+    def submit_call(self, name: str, /, **arguments: Any) -> "Future[SyncDone]":
+        outer: Future[SyncDone] = Future()
 
-    def submit(self, name: str, /, **arguments: Any) -> TransactionId:
-        """See Client.submit."""
-        return self.run(self._client.submit(name, **arguments))
+        async def begin() -> None:
+            self.client.submit_call(name, **arguments).add_done_callback(
+                lambda inner: _hand_over(inner, outer, self)
+            )
 
-    def query(
-        self,
-        name: str,
-        /,
-        *,
-        at_least: int | None = None,
-        linearizable: bool = False,
-        **arguments: Any,
-    ) -> QueryResult:
-        """See Client.query."""
-        return self.run(
-            self._client.query(name, at_least=at_least, linearizable=linearizable, **arguments)
-        )
+        self.run(begin())
+        return outer
 
-    def query_recorded(self, name: str, texts: Mapping[str, str]) -> SyncDone:
-        """See Client.query_recorded."""
-        return SyncDone(self.run(self._client.query_recorded(name, texts)), self)
+    @property
+    def service(self) -> Service:
+        """See Client.service."""
+        return self.client.service
 
-    def proven_height(self) -> int:
-        """See Client.proven_height."""
-        return self.run(self._client.proven_height())
+    @property
+    def identity(self) -> Identity:
+        """See Client.identity."""
+        return self.client.identity
 
-    def receipt(self, id: bytes) -> Receipt:
-        """See Client.receipt."""
-        return self.run(self._client.receipt(id))
+    @property
+    def timeout(self) -> float:
+        """See Client.timeout."""
+        return self.client.timeout
 
-    def blocks(self, after: int | None = None) -> Iterator[dict[str, Any]]:
-        """See Client.blocks."""
-        blocks = self._client.blocks(after)
-        try:
-            while some := self.run(_take(blocks, 1)):
-                yield from some
-        finally:
-            self.run(_close(blocks))
+    @property
+    def epoch(self) -> TrustedEpoch:
+        """See Client.epoch."""
+        return self.client.epoch
 
-    def request(self, method: str, **params: Any) -> Any:
-        """See Client.request."""
-        return self.run(self._client.request(method, **params))
+    @property
+    def node(self) -> str:
+        """See Client.node."""
+        return self.client.node
+
+    @property
+    def height(self) -> int:
+        """See Client.height."""
+        return self.client.height
+
+    @height.setter
+    def height(self, height: int) -> None:
+        self.client.height = height
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Run one coroutine on the client's loop, and wait for it; Ctrl-C cancels it."""
+        """Run one coroutine on the client's loop, and wait for it; Ctrl-C cancels it.
+
+        Raises:
+            ClientFault: an event loop runs here, or the client is not open.
+            Unreachable: the client was closed meanwhile, by another thread.
+        """
+        try:
+            _check_no_loop()
+            if not self._open:
+                raise ClientFault(NOT_OPEN)
+        except ClientFault:
+            coroutine.close()
+            raise
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
         except KeyboardInterrupt:
             future.cancel()
             raise
+        except CancelledError:
+            raise Unreachable(CLOSED) from None
+
+    def end(self, items: AsyncGenerator[Any, None]) -> None:
+        """End an iteration; also from where nothing may wait, as when its garbage is collected."""
+        if not self._open:
+            return
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            self.run(_close(items))
+        else:
+            asyncio.run_coroutine_threadsafe(_close(items), self._loop)
 
     def _stop(self) -> None:
+        self._open = False
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self._loop.run_until_complete(asyncio.wait(left))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
         self._loop.close()
 
 
-async def _take(items: Any, count: int) -> list[Any]:
-    """The next items of an asynchronous iterator, at most so many; fewer when they have ended."""
-    taken: list[Any] = []
-    while len(taken) < count:
+def _check_no_loop() -> None:
+    """Check that nothing here would be stopped by waiting.
+
+    Raises:
+        ClientFault: an event loop runs in this thread.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise ClientFault(IN_A_LOOP)
+
+
+async def _take(items: AsyncGenerator[_T, None], count: int) -> list[_T]:
+    """The next items, at most so many: what comes soon comes together; none: they have ended."""
+    loop, taken = asyncio.get_running_loop(), list[_T]()
+    until = loop.time() + TOGETHER_SECONDS
+    while len(taken) < count and (not taken or loop.time() < until):
         try:
             taken.append(await anext(items))
         except StopAsyncIteration:
@@ -177,5 +311,17 @@ async def _take(items: Any, count: int) -> list[Any]:
     return taken
 
 
-async def _close(items: Any) -> None:
+async def _close(items: AsyncGenerator[Any, None]) -> None:
     await items.aclose()
+
+
+def _hand_over(
+    inner: "asyncio.Future[Done]", outer: "Future[SyncDone]", client: SyncClient
+) -> None:
+    """Tell another thread what a call came to."""
+    if inner.cancelled():
+        outer.set_exception(Unreachable(CLOSED))
+    elif (fault := inner.exception()) is not None:
+        outer.set_exception(fault)
+    else:
+        outer.set_result(SyncDone(inner.result(), client))

@@ -20,9 +20,11 @@ async def follow_blocks(nodes: Nodes, after: int | None) -> AsyncGenerator[dict[
     """Yield block documents from height `after`+1 on, or from the next block; never ends by itself.
 
     Raises:
-        NotFound: a block is not kept by the node any more.
+        NotFound: a block is not kept by any node any more.
     """
     last: Header | None = None
+    without: set[str] = set()
+    """Endpoints that do not keep the next block."""
     while True:
         connection = await nodes.connection()
         try:
@@ -36,12 +38,18 @@ async def follow_blocks(nodes: Nodes, after: int | None) -> AsyncGenerator[dict[
                         for block in shown or await _range(connection, after + 1, newest):
                             last = _follows(block, after + 1, last)
                             after += 1
+                            without.clear()
                             yield block
                         shown = []
             finally:
                 with suppress(StrongroomError):
                     await connection.unsubscribe(events)
         except (Disconnected, NotReady, NotTrusted, Overloaded) as fault:
+            await nodes.leave(connection, fault)
+        except NotFound as fault:
+            without.add(connection.endpoint)
+            if len(without) == len(nodes.endpoints):
+                raise
             await nodes.leave(connection, fault)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             await nodes.leave(connection, NotTrusted("answer", f"not a block: {error}"))
@@ -62,7 +70,7 @@ async def _range(connection: Connection, start: int, newest: int) -> list[dict[s
     end = min(newest, start + RANGE_BLOCKS_MAX - 1)
     fetched = await connection.ask("ledger_blocks", **{"from": start, "to": end})
     if not fetched:
-        raise NotFound(f"block {start} is not kept by this node any more: begin after it")
+        raise NotFound(f"block {start} is not kept any more: begin after it")
     return list(fetched)
 
 

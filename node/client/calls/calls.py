@@ -20,7 +20,7 @@ class Done:
     height: int
     index: int
     """Position in its block."""
-    result: Any
+    result: Any = field(repr=False)
     """What the program returned."""
     sealed: bytes = field(repr=False)
     """The result as it stands in the outcome."""
@@ -70,12 +70,12 @@ class Entry:
 
     program: str
     operation: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[Any, ...] = field(repr=False)
     future: "asyncio.Future[Done]"
     opened: Opened | None = None
     """None until it is sealed."""
     sequence: int = 0
-    envelope: bytes = b""
+    envelope: bytes = field(default=b"", repr=False)
     id: TransactionId | None = None
     """None until it is sealed."""
     refusals: int = 0

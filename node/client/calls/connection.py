@@ -1,7 +1,8 @@
 """One WebSocket to one node: JSON-RPC in binary frames, many requests side by side, notifications.
 
-Owns the pairing of answers with questions, and the digest of the TLS key at the other end. Trusts
-nobody: whose key it is, trust.py finds out (T42).
+Owns the pairing of answers with questions, the digest of the TLS key at the other end, and the end
+of a connection whose node gives no sign of life (beating.py, pulse.py). Trusts nobody: whose
+key it is, trust.py finds out (T42).
 """
 
 import asyncio
@@ -14,9 +15,15 @@ import aiohttp
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.node import faults, tls
+from strongroom.node.client.calls.beating import Heart
 from strongroom.node.client.calls.events import Events
+from strongroom.node.client.calls.pulse import (
+    ANSWER_SECONDS,
+    EVENT_SECONDS,
+    PATIENCE_SECONDS_MIN,
+)
 from strongroom.node.client.calls.replies import fault_of, words_of
-from strongroom.node.client.errors import Disconnected, NotTrusted
+from strongroom.node.client.errors import Disconnected, Hung, NotTrusted
 from strongroom.node.faults import RpcFault
 from strongroom.node.machine.transports import abort
 from strongroom.node.rpc import jsonrpc
@@ -31,18 +38,28 @@ _log = logging.getLogger(__name__)
 
 
 class Connection:
-    """Open from `open` until the peer or `close` ends it; `run` must be running meanwhile."""
+    """Open from `open` until the peer or `close` ends it; `run` and `beat` must be running
+    meanwhile."""
 
     def __init__(
-        self, endpoint: str, socket: aiohttp.ClientWebSocketResponse, tls_digest: bytes
+        self,
+        endpoint: str,
+        socket: aiohttp.ClientWebSocketResponse,
+        tls_digest: bytes,
+        *,
+        patience: float = PATIENCE_SECONDS_MIN,
     ) -> None:
         self._transport = _transport_of(socket)
         self.endpoint = endpoint
         self.tls_digest = tls_digest
         """SHA-256 of the peer's SubjectPublicKeyInfo, 32 bytes."""
         self.alive = True
+        self.ended = Disconnected(f"{endpoint}: the connection ended")
+        """Why it ended, once it has."""
         self.on_end: Callable[[], None] | None = None
         """Called once when it ends."""
+        self.on_in_vain: Callable[[], None] | None = None
+        """Called when it was given up as hung, and its node spoke again after all."""
         self._socket = socket
         self._next_id = 0
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -50,10 +67,16 @@ class Connection:
         self._events: dict[int, Events] = {}
         self._forgotten: set[int] = set()
         """Questions whose asker has gone; their answers may still come."""
+        self._heart = Heart(socket, patience, self._quiet)
 
     @classmethod
     async def open(
-        cls, http: aiohttp.ClientSession, endpoint: str, context: ssl.SSLContext
+        cls,
+        http: aiohttp.ClientSession,
+        endpoint: str,
+        context: ssl.SSLContext,
+        *,
+        patience: float = PATIENCE_SECONDS_MIN,
     ) -> "Connection":
         """Connect; the peer's certificate stands in the context's bundle.
 
@@ -67,6 +90,7 @@ class Connection:
                     f"{endpoint}/ws",
                     ssl=context,
                     heartbeat=HEARTBEAT_SECONDS,
+                    autoping=False,
                     max_msg_size=REPLY_BYTES_MAX,
                     timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
                 )
@@ -81,7 +105,7 @@ class Connection:
         if certificate is None:
             await socket.close()
             raise NotTrusted("tls-key", f"{endpoint} shows no certificate")
-        return cls(endpoint, socket, tls.spki_digest(certificate))
+        return cls(endpoint, socket, tls.spki_digest(certificate), patience=patience)
 
     async def start(
         self, method: str, params: dict[str, Any], then: Callable[[Any], None] | None = None
@@ -105,7 +129,7 @@ class Connection:
         self, method: str, params: dict[str, Any], then: Callable[[Any], None] | None
     ) -> "tuple[int, asyncio.Future[Any]]":
         if not self.alive:
-            raise Disconnected(f"{self.endpoint}: the connection has ended")
+            raise type(self.ended)(str(self.ended))
         if len(self._asked) >= ASKED_MAX:
             raise faults.Overloaded(f"{ASKED_MAX} questions have no answer yet: wait for some")
         id = self._next_id + 1
@@ -118,6 +142,7 @@ class Connection:
         self._next_id = id
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked[id] = future
+        self._heart.wake()
         if then is not None:
             self._then[id] = then
         try:
@@ -165,7 +190,11 @@ class Connection:
         here: it ends it."""
         try:
             async for message in self._socket:
-                if message.type is not aiohttp.WSMsgType.BINARY or not self._take(message.data):
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    self._heart.answers += 1
+                    if not self._take(message.data):
+                        break
+                elif not await self._heart.is_beat(message):
                     break
         except Exception as error:
             _log.warning(
@@ -176,16 +205,38 @@ class Connection:
         finally:
             await self.close()
 
+    async def beat(self) -> None:
+        """End the connection when something is awaited of a node that gives no sign of life."""
+        if await self._heart.until_gone(lambda: self.alive):
+            self.ended = Hung(
+                f"{self.endpoint}: no sign of life for {self._heart.patience_ms:.0f} ms"
+            )
+            self._end()
+            try:
+                if await self._heart.speaks_again() and self.on_in_vain is not None:
+                    self.on_in_vain()
+            finally:
+                self._abort()
+
+    def _quiet(self) -> float | None:
+        """Seconds of silence before a ping; None: nothing is awaited."""
+        return ANSWER_SECONDS if self._asked else EVENT_SECONDS if self._events else None
+
     async def close(self) -> None:
         """End it."""
         self._end()
+        if isinstance(self.ended, Hung):
+            return  # a farewell would wait for the silent one; `beat` ends it
         try:
             await self._socket.close()
         finally:
             # After both Close frames nothing is left to say: TLS's own goodbye would only outlive
             # the event loop.
-            if self._transport is not None:
-                abort(self._transport)
+            self._abort()
+
+    def _abort(self) -> None:
+        if self._transport is not None:
+            abort(self._transport)
 
     def _take(self, data: bytes) -> bool:
         """Pair one frame; False when it is none that a node would send: then whoever asked is told
@@ -242,8 +293,8 @@ class Connection:
     def _end(self) -> None:
         if not self.alive:
             return
-        self.alive = False
-        fault = Disconnected(f"{self.endpoint}: the connection ended")
+        self.alive, fault = False, self.ended
+        self._heart.wake()
         for future in self._asked.values():
             if not future.done():
                 future.set_exception(fault)

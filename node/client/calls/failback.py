@@ -1,5 +1,5 @@
-"""What goes on beside a client's calls: noticing that another epoch began, and going back to one's
-own node.
+"""What goes on beside a client's calls: noticing that another epoch began, having a second
+connection ready, and going back to one's own node.
 
 Owns how often. What is believed of an epoch is trust.py's; what a node says here only makes the
 client look.
@@ -40,6 +40,12 @@ async def follow(trust: Trust, nodes: Nodes) -> None:
             shown = status.get("epoch") if isinstance(status, dict) else None
             if type(shown) is int and shown > epoch.epoch:
                 await nodes.check_again(connection)
+
+
+@fenced
+async def keep_spare(nodes: Nodes) -> None:
+    """Keep a second connection ready for when the first one fails; until cancelled."""
+    await nodes.keep_spare()
 
 
 @fenced

@@ -22,6 +22,7 @@ from strongroom.enclave.programs.framework import NO_ROOM
 from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.frames import Frame, Frames
+from strongroom.node.client.calls.lifetime import CLOSED
 from strongroom.node.client.calls.nodes import Nodes, retry_seconds
 from strongroom.node.client.calls.replies import number_in
 from strongroom.node.client.calls.sealing import Sealer
@@ -188,7 +189,7 @@ class Pipeline:
 
     def close(self) -> None:
         """The client ends: nobody will be answered any more."""
-        self._end_all("the client was closed before the answer")
+        self._end_all(CLOSED)
 
     def _end_all(self, why: str) -> None:
         unsealed, self._waiting = list(self._waiting), deque()
@@ -235,9 +236,7 @@ class Pipeline:
                 await self._wake.wait()
                 if self._frames.under_way:
                     await asyncio.sleep(COMPANY_SECONDS)
-            await self._nodes.leave(
-                connection, self._leaving or Disconnected("the connection ended")
-            )
+            await self._nodes.leave(connection, self._leaving or connection.ended)
 
     def _begin(self) -> None:
         """A new connection: all that is unanswered goes out again, in order, before anything
@@ -325,6 +324,7 @@ class Pipeline:
     def _on_items(self, entries: list[Entry], items: Any) -> None:
         self.progress_at = asyncio.get_running_loop().time()
         self._overloads = 0
+        self._nodes.served()
         try:
             for entry, item in zip(entries, items, strict=True):
                 if "error" in item:
@@ -348,6 +348,7 @@ class Pipeline:
     def _on_overload(self, frames: Frames, fault: Overloaded) -> None:
         """Send again after a while; the third time in a row, through another node."""
         self._overloads += 1
+        self._nodes.busy = fault
         if self._overloads >= OVERLOADS_MAX and len(self._nodes.endpoints) > 1:
             self.leave(fault)
             return

@@ -5,14 +5,17 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import aiohttp
 
+from strongroom.node.client.errors import Disconnected
 from strongroom.node.client.http import close_session, open_session
 from strongroom.node.credentials import Credential
 
 _P = ParamSpec("_P")
+_T = TypeVar("_T")
+CLOSED = "the client was closed before the answer"
 _log = logging.getLogger(__name__)
 
 
@@ -28,6 +31,19 @@ def fenced(work: Callable[_P, Awaitable[None]]) -> Callable[_P, Coroutine[Any, A
             _log.warning("a task of a client ended with %s", type(error).__name__, exc_info=True)
 
     return fence
+
+
+def start_in(group: asyncio.TaskGroup, work: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
+    """A task of a client's group.
+
+    Raises:
+        Disconnected: the client is being closed.
+    """
+    try:
+        return group.create_task(work)
+    except RuntimeError:
+        work.close()
+        raise Disconnected(CLOSED) from None
 
 
 class Lifetime:

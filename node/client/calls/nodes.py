@@ -1,20 +1,31 @@
 """Which node a client talks to: the current connection, and the next one when it fails.
 
 Owns the order in which endpoints are tried, how long a failed one rests, and which one is home. A
-connection is handed out only after `Trust.admit` has admitted the node behind it.
+connection is handed out only after `Trust.admit` has admitted the node behind it (doors.py); one
+that is open already comes first (spare.py).
 """
 
 import asyncio
-import ssl
+import random
 from collections.abc import Callable
 from typing import Any
-
-import aiohttp
 
 from strongroom.consensus.errors import AttestationError, StrongroomError
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
-from strongroom.node.client.errors import Disconnected, NoQuorum, NotTrusted, Returning, Unreachable
+from strongroom.node.client.calls.doors import ADMIT_SECONDS_MAX, Doors
+from strongroom.node.client.calls.lifetime import CLOSED
+from strongroom.node.client.calls.pulse import PATIENCE_SECONDS_MAX, PATIENCE_SECONDS_MIN
+from strongroom.node.client.calls.racing import Entered, first_open
+from strongroom.node.client.calls.spare import Spare
+from strongroom.node.client.errors import (
+    Busy,
+    Disconnected,
+    NoQuorum,
+    NotTrusted,
+    Returning,
+    Unreachable,
+)
 from strongroom.node.faults import Overloaded
 
 REST_SECONDS_MIN = 0.1
@@ -22,8 +33,14 @@ REST_SECONDS_MAX = 2.0
 """A failed endpoint rests; each further failure in a row doubles the time."""
 DISTRUST_SECONDS = 30.0
 """One that does not verify rests this long."""
-ADMIT_SECONDS_MAX = 10.0
-SURVEY_SECONDS_MAX = 1.5
+PATIENT_SECONDS = 30.0
+"""After a node that was left as hung, and was only slow, the next ones get twice the time for a
+sign of life, for so long: nobody runs from node to node of a service that is slow."""
+RETRY_MS_MAX = 10_000
+"""A node that asks for more is not believed."""
+RETRY_SPREAD = 0.5
+"""Of the time that a node asks to be left alone: up to so much longer, drawn anew each time, so
+that not all who were refused come back at once."""
 
 
 class Nodes:
@@ -33,8 +50,7 @@ class Nodes:
         self,
         endpoints: tuple[str, ...],
         trust: Trust,
-        http: aiohttp.ClientSession,
-        context: ssl.SSLContext,
+        doors: Doors,
         group: asyncio.TaskGroup,
         *,
         first: int = 0,
@@ -44,12 +60,20 @@ class Nodes:
         """Why the last attempt at an endpoint failed; emptied by success."""
         self.name = ""
         """Name of the node behind the current connection, from its verified claims."""
-        self._trust, self._http, self._context, self._group = trust, http, context, group
+        self.busy: Overloaded | None = None
+        """What was said last, if that was that there is no room."""
+        self.closed = False
+        """The client is being closed: no connection is opened any more."""
+        self._trust, self._doors, self._group = trust, doors, group
         self._home = self._turn = first % len(endpoints)
         self._rests: dict[str, float] = {}
         self._until: dict[str, float] = {}
         self._current: Connection | None = None
         self._lock = asyncio.Lock()
+        self._spare = Spare(lambda: self.current, self._epoch)
+        self._only: str | None = None
+        """The endpoint that it is gone back to."""
+        self._patience, self._patient_until = PATIENCE_SECONDS_MIN, 0.0
 
     async def connection(self, on_end: Callable[[], None] | None = None) -> Connection:
         """The current connection, or a new one to the next endpoint that can be had; waits as long
@@ -57,10 +81,14 @@ class Nodes:
 
         Raises:
             NotTrusted, AttestationError: every endpoint answers, and none verifies.
+            Unreachable: the client was closed.
         """
         async with self._lock:
             while self._current is None or not self._current.alive:
-                self._current = await self._try_next()
+                if self.closed:
+                    raise Unreachable(CLOSED)
+                self._current = self._take_spare() or await self._try_next()
+                self._only = None
             if on_end is not None:
                 self._current.on_end = on_end
             return self._current
@@ -78,7 +106,7 @@ class Nodes:
     async def home_serves(self) -> bool:
         """Does the first endpoint say that it takes part? Trusting nothing: it is admitted when it
         is connected to."""
-        status = await self._status(self.endpoints[self._home])
+        status = await self._doors.status(self.endpoints[self._home])
         return status is not None and status.get("state") == "voting"
 
     async def leave(self, connection: Connection, why: StrongroomError) -> None:
@@ -86,7 +114,7 @@ class Nodes:
         if connection is self._current:
             self._current = None
             if isinstance(why, Returning):
-                self._turn = self._home
+                self._turn, self._only = self._home, self.endpoints[self._home]
                 self._until.pop(self.endpoints[self._home], None)
             else:
                 self._fail(connection.endpoint, why)
@@ -127,7 +155,7 @@ class Nodes:
     async def survey(self) -> list[dict[str, Any] | None]:
         """Ask every endpoint for its status, trusting none: for words to a waiting user. None: no
         answer."""
-        return await asyncio.gather(*(self._status(endpoint) for endpoint in self.endpoints))
+        return await asyncio.gather(*(self._doors.status(endpoint) for endpoint in self.endpoints))
 
     async def opinions(self, method: str, **params: Any) -> list[dict[str, Any]]:
         """What each node says that can be had and admitted now: one document per validator."""
@@ -137,70 +165,109 @@ class Nodes:
         by_node = {key: document for key, document in filter(None, asked)}
         return list(by_node.values())
 
+    async def keep_spare(self) -> None:
+        """Keep a second connection ready, until cancelled."""
+
+        async def enter(endpoint: str) -> Entered:
+            try:
+                connection, name, _ = await self._doors.enter(endpoint, self._patience_now())
+            except StrongroomError as fault:
+                self._rest(endpoint, fault)
+                raise
+            return connection, name
+
+        def candidate(current: str) -> str | None:
+            return next((one for one in self._ready() if one != current), None)
+
+        await self._spare.keep(candidate, enter)
+
+    def served(self) -> None:
+        """A node did what it was asked for."""
+        self.busy = None
+
     async def _opinion(
         self, endpoint: str, method: str, params: dict[str, Any]
     ) -> tuple[bytes, dict[str, Any]] | None:
         try:
             async with asyncio.timeout(ADMIT_SECONDS_MAX):
-                connection = await Connection.open(self._http, endpoint, self._context)
-                self._group.create_task(connection.run())
+                connection, _, key = await self._doors.enter(endpoint, PATIENCE_SECONDS_MAX)
                 try:
-                    enclave = await self._trust.admit(connection)
                     document = await connection.ask(method, **params)
                 finally:
                     await connection.close()
         except (StrongroomError, TimeoutError):
             return None
-        return (enclave.claims.node_key, document) if isinstance(document, dict) else None
+        return (key, document) if isinstance(document, dict) else None
+
+    def _ready(self) -> list[str]:
+        """Endpoints that do not rest, the next one first."""
+        now, count = asyncio.get_running_loop().time(), len(self.endpoints)
+        order = (self.endpoints[(self._turn + step) % count] for step in range(count))
+        return [one for one in order if self._until.get(one, 0.0) <= now]
+
+    def _take_spare(self) -> Connection | None:
+        taken = self._spare.take(self._only)
+        return None if taken is None else self._adopt(*taken)
 
     async def _try_next(self) -> Connection | None:
-        """One attempt at the next endpoint in turn that does not rest."""
-        loop = asyncio.get_running_loop()
-        count = len(self.endpoints)
-        order = [self.endpoints[(self._turn + step) % count] for step in range(count)]
-        endpoint = next((one for one in order if self._until.get(one, 0.0) <= loop.time()), None)
-        if endpoint is None:
+        """One attempt at the endpoints that do not rest, in turn."""
+        ready = self._ready()
+        if not ready:
             self._refuse_if_none_verifies()
-            await asyncio.sleep(min(self._until.values()) - loop.time())
+            loop = asyncio.get_running_loop()
+            await asyncio.sleep(max(0.0, min(self._until.values()) - loop.time()))
             return None
+        opened = await first_open(self._group, ready, self._enter)
+        return None if opened is None else self._adopt(*opened)
+
+    async def _enter(self, endpoint: str) -> Entered:
         try:
-            return await self._open(endpoint)
+            connection, name, _ = await self._doors.enter(endpoint, self._patience_now())
         except StrongroomError as fault:
             self._fail(endpoint, fault)
-            return None
-
-    async def _open(self, endpoint: str) -> Connection:
-        connection = await Connection.open(self._http, endpoint, self._context)
-        self._group.create_task(connection.run())
-        try:
-            async with asyncio.timeout(ADMIT_SECONDS_MAX):
-                enclave = await self._trust.admit(connection)
-        except TimeoutError:
-            await connection.close()
-            raise Disconnected(
-                f"{endpoint}: connected, but no answer in {ADMIT_SECONDS_MAX:g} s"
-            ) from None
-        except BaseException:
-            await connection.close()
             raise
-        self.name = enclave.claims.node
+        return connection, name
+
+    def _adopt(self, connection: Connection, name: str) -> Connection:
+        connection.on_in_vain = self._in_vain
+        self.name = name
         self.failures.clear()
         self._rests.clear()
-        self._until.pop(endpoint, None)
-        self._turn = self.endpoints.index(endpoint)
+        self._until.pop(connection.endpoint, None)
+        self._turn = self.endpoints.index(connection.endpoint)
         return connection
 
     def _fail(self, endpoint: str, why: StrongroomError) -> None:
+        self._rest(endpoint, why)
+        self.failures[endpoint] = why
+        self._turn = (self.endpoints.index(endpoint) + 1) % len(self.endpoints)
+
+    def _rest(self, endpoint: str, why: StrongroomError) -> None:
+        now = asyncio.get_running_loop().time()
         if isinstance(why, (NotTrusted, AttestationError)):
             rest = DISTRUST_SECONDS
         elif isinstance(why, Overloaded):
             rest = retry_seconds(why)
+            self.busy = why
         else:
             rest = self._rests.get(endpoint, REST_SECONDS_MIN)
             self._rests[endpoint] = min(2 * rest, REST_SECONDS_MAX)
-        self.failures[endpoint] = why
-        self._until[endpoint] = asyncio.get_running_loop().time() + rest
-        self._turn = (self.endpoints.index(endpoint) + 1) % len(self.endpoints)
+        self._until[endpoint] = now + rest
+
+    def _in_vain(self) -> None:
+        """A node was left as hung, and was only slow: the next one gets twice the time, for a
+        while."""
+        now = asyncio.get_running_loop().time()
+        self._patience = min(2 * self._patience_now(), PATIENCE_SECONDS_MAX)
+        self._patient_until = now + PATIENT_SECONDS
+
+    def _patience_now(self) -> float:
+        now = asyncio.get_running_loop().time()
+        return self._patience if now < self._patient_until else PATIENCE_SECONDS_MIN
+
+    def _epoch(self) -> int:
+        epoch = self._trust.epoch
+        return -1 if epoch is None else epoch.epoch
 
     def _refuse_if_none_verifies(self) -> None:
         faults = [self.failures.get(endpoint) for endpoint in self.endpoints]
@@ -210,24 +277,16 @@ class Nodes:
         if len(distrusted) == len(self.endpoints):
             raise distrusted[0]
 
-    async def _status(self, endpoint: str) -> dict[str, Any] | None:
-        request = {"jsonrpc": "2.0", "id": 1, "method": "node_status"}
-        timeout = aiohttp.ClientTimeout(total=SURVEY_SECONDS_MAX)
-        try:
-            async with self._http.post(
-                f"{endpoint}/rpc", json=request, ssl=self._context, timeout=timeout
-            ) as response:
-                document = await response.json()
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-            return None
-        result = document.get("result") if isinstance(document, dict) else None
-        return result if isinstance(result, dict) else None
-
     def unreachable(self, what: str) -> Unreachable:
         """An error that names what failed at each endpoint."""
         faults = sorted(self.failures.items(), key=lambda item: not isinstance(item[1], NoQuorum))
         tried = "; ".join(f"{endpoint}: {_short(fault, endpoint)}" for endpoint, fault in faults)
         lacking = any(isinstance(fault, NoQuorum) for _, fault in faults)
+        if self.busy is not None and not lacking:
+            return Busy(
+                f"{what}: nodes have no room ({self.busy}). Ask for less at a time, or later",
+                retry_after=asked_seconds(self.busy),
+            )
         return Unreachable(
             f"{what}{': ' + tried if tried else ''}. "
             + ("Start one that is stopped (" if lacking else "Look at the nodes (")
@@ -240,10 +299,16 @@ def _short(fault: StrongroomError, endpoint: str) -> str:
 
 
 def retry_seconds(fault: Overloaded) -> float:
+    """How long to leave a node alone that is overloaded: as long as it asks for, and a share more
+    by chance."""
+    return asked_seconds(fault) * (1 + RETRY_SPREAD * random.random())
+
+
+def asked_seconds(fault: Overloaded) -> float:
     """How long a node that is overloaded asks to be left alone; bounded, for it may lie."""
     milliseconds = fault.data.get("retry_after_ms")
     return (
-        min(milliseconds, 10_000) / 1000
+        min(milliseconds, RETRY_MS_MAX) / 1000
         if type(milliseconds) is int and milliseconds > 0
         else REST_SECONDS_MIN
     )

@@ -21,6 +21,8 @@ _FAULTS: dict[int, type[RpcFault]] = {
         faults.Overloaded,
         faults.WrongChainOrEpoch,
         faults.NotReady,
+        jsonrpc.ParseError,
+        jsonrpc.InvalidRequest,
         jsonrpc.MethodNotFound,
         jsonrpc.InvalidParams,
         jsonrpc.InternalError,

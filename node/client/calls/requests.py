@@ -6,8 +6,9 @@ are checked here.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -54,7 +55,8 @@ CONFIRM_SECONDS = 0.1
 class QueryResult:
     """The opened answer to a query, and the state that it was given on."""
 
-    value: Any
+    value: Any = field(repr=False)
+    """What the program returned."""
     height: int
     root: Digest
     """History root over 0..height of the enclave that answered."""
@@ -76,50 +78,79 @@ class Requests:
         while True:
             connection = await self._nodes.connection()
             try:
-                return await connection.ask(method, **params)
+                answer = await connection.ask(method, **params)
             except (Disconnected, NotReady) as fault:
                 await self._nodes.leave(connection, fault)
             except Overloaded as fault:
+                self._nodes.busy = fault
                 await asyncio.sleep(retry_seconds(fault))
+            else:
+                self._nodes.served()
+                return answer
 
     async def submit(
-        self, program: str, operation: str, arguments: tuple[Any, ...]
+        self,
+        program: str,
+        operation: str,
+        arguments: tuple[Any, ...],
+        on_sent: Callable[[TransactionId], None],
     ) -> TransactionId:
         """Seal one call in an envelope of its own, and have a node take it.
 
+        Args:
+            program: whose operation is called.
+            operation: its name.
+            arguments: in the order of its schema.
+            on_sent: told the id before an envelope leaves; all before it are proven to be of no
+                effect.
+
         Raises:
-            WrongChainOrEpoch: the epoch ended while a node may have taken it already: its id has to
-                be asked for.
-            Unreachable: likewise, with the id.
+            WrongChainOrEpoch: epochs end faster than it is taken; it was never ordered.
+            RpcFault: the only node that saw it refuses it.
+            Unreachable: its fate is open; with its id.
         """
-        for turn in range(TURNS_MAX):
-            connection = await self._nodes.connection()
+        for _ in range(TURNS_MAX):
+            await self._nodes.connection()
             epoch = self._epoch()
             call = Call(program, epoch.measurement, operation, arguments)
             _, envelope = ClientSession.open(
                 epoch.key, epoch.chain, epoch.epoch, self._identity, call, close=True
             )
-            self._pipeline.sealer.tell(transaction_id(envelope))
+            id = transaction_id(envelope)
+            self._pipeline.sealer.tell(id)
+            on_sent(id)
+            try:
+                await self._give(envelope, id)
+            except WrongChainOrEpoch as fault:  # one node's word; it, or another, may have it
+                over = fault
+            else:
+                return id
+            await self._turn(self._nodes.current)
+            if not await self._never_ordered(id, epoch):
+                why = "a node says that the epoch is over, and too few others do"
+                raise Unreachable(f"{why}: it may still be ordered", id=id)
+        raise over
+
+    async def _give(self, envelope: bytes, id: TransactionId) -> None:
+        """Have a node take it, as long as that takes; errors as of `submit`."""
+        elsewhere = False
+        while True:
+            connection = await self._nodes.connection()
             try:
                 await connection.ask("ledger_submit", envelope=envelope, wait="none")
-            except (
-                WrongChainOrEpoch
-            ):  # says the only node that saw it; it may have had it ordered all the same
-                if turn + 1 == TURNS_MAX:
-                    raise
-                await self._turn(connection)
-                if not await self._never_ordered(transaction_id(envelope), epoch):
-                    why = "a node says that the epoch is over, and too few others do"
-                    raise Unreachable(
-                        f"{why}: it may still be ordered", id=transaction_id(envelope)
-                    ) from None
             except (Disconnected, NotReady, Overloaded) as fault:
+                elsewhere = True
                 await self._nodes.leave(connection, fault)
-                await self.ask("ledger_submit", envelope=envelope, wait="none")
-                break
+            except WrongChainOrEpoch:
+                raise
+            except RpcFault as fault:
+                if not elsewhere:
+                    raise
+                why = f"one node refuses it ({fault}), another may have taken it before"
+                raise Unreachable(f"{why}: it may still be ordered", id=id) from None
             else:
-                break
-        return transaction_id(envelope)
+                self._nodes.served()
+                return
 
     async def _never_ordered(self, id: TransactionId, epoch: TrustedEpoch) -> bool:
         """Do f+1 nodes, hence an honest one, know the epoch as over, and the opening as not
@@ -168,6 +199,7 @@ class Requests:
             except (Disconnected, NotReady) as fault:
                 await self._nodes.leave(connection, fault)
             except Overloaded as fault:
+                self._nodes.busy = fault
                 await asyncio.sleep(retry_seconds(fault))
             except NotYet as fault:
                 at_least = await self._believed(at_least)
@@ -239,7 +271,7 @@ class Requests:
             return opened.session.seal_query(query)
         return seal_query(epoch.key, epoch.chain, epoch.epoch, self._identity, query)
 
-    async def _turn(self, connection: Connection) -> None:
+    async def _turn(self, connection: Connection | None) -> None:
         """Another epoch may have begun: check the service again; the node is left if it does not
         verify."""
         with suppress(StrongroomError):

@@ -8,13 +8,14 @@ import random
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import TransactionId
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.outside.receipt import Receipt
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node import tls
 from strongroom.node.client.calls.calls import Done, Entry
-from strongroom.node.client.calls.failback import fail_back, follow
+from strongroom.node.client.calls.doors import Doors
+from strongroom.node.client.calls.failback import fail_back, follow, keep_spare
 from strongroom.node.client.calls.in_flight import Pipeline
 from strongroom.node.client.calls.lifetime import Lifetime
 from strongroom.node.client.calls.no_room import RoomProofs
@@ -24,9 +25,12 @@ from strongroom.node.client.calls.requests import Requests
 from strongroom.node.client.calls.sealing import OnSealed, Sealer
 from strongroom.node.client.calls.waiting import OnWaiting, tell_while, watch
 from strongroom.node.client.errors import Unreachable
+from strongroom.node.client.names import Bound
 from strongroom.node.client.trust.service import Service
 
 _T = TypeVar("_T")
+TAKEN_MAX = 4096
+"""Ids of submissions that are remembered."""
 
 
 class ClientRuntime:
@@ -42,14 +46,18 @@ class ClientRuntime:
         on_sealed: OnSealed | None,
         one_shot: bool,
         first_endpoint: int | None,
+        spare: bool,
     ) -> None:
         self.service, self.identity, self.timeout = service, identity, timeout
+        self._spare = spare and not one_shot
         self.trust = Trust(service.pin)
         self._on_waiting, self._on_sealed, self._one_shot = on_waiting, on_sealed, one_shot
         self._first = (
             random.randrange(len(service.endpoints)) if first_endpoint is None else first_endpoint
         )
         self._lifetime: Lifetime | None = None
+        self._taken: dict[TransactionId, None] = {}
+        """What nodes took without our waiting for its place; the newest."""
 
     async def open(self) -> None:
         """Connect to a node that verifies.
@@ -59,14 +67,14 @@ class ClientRuntime:
             NotTrusted, AttestationError: nodes answer, and none verifies.
         """
         context = tls.client_context(self.service.ca)
-        self._lifetime = lifetime = await Lifetime.open(self.service.credential)
+        lifetime = await Lifetime.open(self.service.credential)
+        await self.begin(lifetime, Doors(self.trust, lifetime.http, context, lifetime.group))
+
+    async def begin(self, lifetime: Lifetime, doors: Doors) -> None:
+        """Go on through these doors, for this lifetime; errors as of `open`."""
+        self._lifetime = lifetime
         self.nodes = Nodes(
-            self.service.endpoints,
-            self.trust,
-            lifetime.http,
-            context,
-            lifetime.group,
-            first=self._first,
+            self.service.endpoints, self.trust, doors, lifetime.group, first=self._first
         )
         refusals = Refusals(lifetime.group, self.trust, self.nodes)
         self.proofs = RoomProofs(
@@ -92,37 +100,54 @@ class ClientRuntime:
         lifetime.start(watch(self.pipeline, self.nodes, self._on_waiting))
         lifetime.start(follow(self.trust, self.nodes))
         lifetime.start(fail_back(self.pipeline, self.nodes))
+        if self._spare and len(self.service.endpoints) > 1:
+            lifetime.start(keep_spare(self.nodes))
 
     async def close(self, error: BaseException | None) -> None:
         """End it: what has no answer yet raises Unreachable."""
+        self.nodes.closed = True
         self.pipeline.close()
         if self._lifetime is not None:
             await self._lifetime.close(error)
 
-    async def answered(self, entry: Entry) -> Done:
+    async def answered(self, entry: Entry, *, until: float | None = None) -> Done:
         """Wait for a call as long as the timeout allows.
+
+        Args:
+            entry: the call.
+            until: the loop's time at which the wait is over, if it began earlier.
 
         Raises:
             Unreachable: no answer in time; with the id, if it was sent.
         """
+        end = asyncio.get_running_loop().time() + self.timeout if until is None else until
         try:
-            async with asyncio.timeout(self.timeout):
+            async with asyncio.timeout_at(end):
                 return await entry.future
         except TimeoutError:
             fault = self.nodes.unreachable(f"no answer in {self.timeout:g} s")
             fault.id = entry.id
             raise fault from None
 
-    async def answer_or_fault(self, entry: Entry | ClientFault) -> Done | ClientFault:
-        """A call's answer, or what it was refused with, as a value."""
-        if isinstance(entry, ClientFault):
-            return entry
+    async def submitted(self, bound: Bound) -> TransactionId:
+        """Have a node take a call in an envelope of its own: its id; errors as of
+        Requests.submit."""
+        sent: list[TransactionId] = []
         try:
-            return entry.future.result() if entry.future.done() else await self.answered(entry)
-        except Unreachable:
+            id = await self.within(self.requests.submit(*bound, sent.append))
+        except Unreachable as fault:
+            fault.id = sent[-1] if sent else None
             raise
-        except ClientFault as fault:
-            return fault
+        self._taken[id] = None
+        if len(self._taken) > TAKEN_MAX:
+            del self._taken[next(iter(self._taken))]
+        return id
+
+    async def receipt(self, id: TransactionId) -> Receipt:
+        """A transaction's receipt, verified; of one that a node has just taken of us, once it has
+        its place. Errors as of Requests.receipt."""
+        receipt, _ = await self.within(self.requests.receipt(id, executed=id in self._taken))
+        return receipt
 
     async def _receipt_of(self, done: Done) -> Receipt:
         return await self.within(self.requests.receipt_of(done))

@@ -1,0 +1,73 @@
+"""The way through one endpoint's door: connected, and the node behind it admitted.
+
+Owns the beginning of connections and their two tasks. Which endpoint, and when, is nodes.py's.
+"""
+
+import asyncio
+import ssl
+from typing import Any
+
+import aiohttp
+
+from strongroom.enclave.outside.trust import Trust
+from strongroom.node.client.calls.connection import Connection
+from strongroom.node.client.calls.lifetime import fenced, start_in
+from strongroom.node.client.errors import Disconnected
+
+ADMIT_SECONDS_MAX = 10.0
+SURVEY_SECONDS_MAX = 1.5
+
+
+class Doors:
+    """The doors of one service."""
+
+    def __init__(
+        self,
+        trust: Trust,
+        http: aiohttp.ClientSession,
+        context: ssl.SSLContext,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._trust, self._http, self._context, self._group = trust, http, context, group
+
+    async def enter(self, endpoint: str, patience: float) -> tuple[Connection, str, bytes]:
+        """A connection to an admitted node, its name and its node key.
+
+        Args:
+            endpoint: `https://HOST:PORT`.
+            patience: seconds that a ping may take, at least.
+
+        Raises:
+            Disconnected: nobody answers there.
+            NotTrusted, AttestationError: it does not verify.
+            NoQuorum, Behind: nor can it now.
+        """
+        connection = await Connection.open(self._http, endpoint, self._context, patience=patience)
+        try:
+            start_in(self._group, connection.run())
+            start_in(self._group, fenced(connection.beat)())
+            async with asyncio.timeout(ADMIT_SECONDS_MAX):
+                enclave = await self._trust.admit(connection)
+        except TimeoutError:
+            await connection.close()
+            raise Disconnected(
+                f"{endpoint}: connected, but no answer in {ADMIT_SECONDS_MAX:g} s"
+            ) from None
+        except BaseException:
+            await connection.close()
+            raise
+        return connection, enclave.claims.node, enclave.claims.node_key
+
+    async def status(self, endpoint: str) -> dict[str, Any] | None:
+        """What is said there of itself, trusting nothing; None: no answer."""
+        request = {"jsonrpc": "2.0", "id": 1, "method": "node_status"}
+        timeout = aiohttp.ClientTimeout(total=SURVEY_SECONDS_MAX)
+        try:
+            async with self._http.post(
+                f"{endpoint}/rpc", json=request, ssl=self._context, timeout=timeout
+            ) as response:
+                document = await response.json()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return None
+        result = document.get("result") if isinstance(document, dict) else None
+        return result if isinstance(result, dict) else None

@@ -1,0 +1,78 @@
+"""docs/client.md: its Python runs as it stands, in order, against a cluster of real processes; its
+table of errors is that of the code."""
+
+import ast
+import asyncio
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import pytest
+from tests.hang import HANG_SECONDS
+
+from strongroom.node.client.advice import table
+
+pytestmark = pytest.mark.processes
+
+PAGE = Path(__file__).parents[2] / "docs" / "client.md"
+_BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = _BLOCK.findall(PAGE.read_text())
+CLI = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
+
+
+def run(*arguments: str, folder: Path) -> str:
+    done = subprocess.run(
+        [*CLI, *arguments],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "STRONGROOM_DIR"},
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a cluster in strongroom-data."""
+    run("cluster", "up", "--detach", "--base-port", "0", folder=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    try:
+        yield tmp_path
+    finally:
+        run("cluster", "down", folder=tmp_path)
+
+
+def compiled(block: str, number: int) -> CodeType:
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(block, f"client.md, block {number}", "exec", flags=flags)
+
+
+async def execute(code: CodeType, names: dict[str, Any]) -> None:
+    """In this loop if it awaits, else in a thread without one."""
+    if code.co_flags & inspect.CO_COROUTINE:
+        await eval(code, names)
+    else:
+        await asyncio.to_thread(exec, code, names)
+
+
+async def test_every_block_runs_in_order(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    assert len(BLOCKS) >= 8
+    for number, block in enumerate(BLOCKS, 1):
+        await execute(compiled(block, number), names)
+    assert (folder / "receipt.json").exists()
+    assert "balance" not in repr(names["done"])
+    assert capsys.readouterr().out
+
+
+def test_its_table_of_errors_is_that_of_the_code() -> None:
+    assert table() in PAGE.read_text(), f"the rows of docs/client.md are now:\n{table()}"
