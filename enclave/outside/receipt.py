@@ -5,7 +5,6 @@ one that needs the succession of epochs carries it, and is of version 2: no rece
 encodings.
 """
 
-import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -20,11 +19,12 @@ from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import DIGEST_SIZE, Digest, Height, TransactionId
 from strongroom.enclave.formats.merkle import PATH_MAX
 from strongroom.enclave.formats.outcome import Code, Leaf
+from strongroom.enclave.outside.receipt_text import JSON_BYTES_MAX as JSON_BYTES_MAX
+from strongroom.enclave.outside.receipt_text import read_text
 
 VERSIONS = (1, 2)
 RECEIPT_EPOCHS_MAX = 4096
 """Epochs that lead to a receipt's anchor, beside the first."""
-JSON_BYTES_MAX = 16 * 1024 * 1024
 _COUNT_MAX = 2**32 - 1
 _FORMAT = "strongroom-receipt"
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -134,7 +134,7 @@ class Receipt:
             ReceiptInvalid: not the JSON form of a receipt; ``cannot check`` when it is of an
                 unknown version.
         """
-        fields = _load(document)
+        fields = document if isinstance(document, Mapping) else read_text(document)
         if fields.get("format") != _FORMAT or type(fields.get("version")) is not int:
             raise ReceiptInvalid(f"not a receipt: its format is not {_FORMAT}")
         if fields["version"] not in VERSIONS:
@@ -243,26 +243,6 @@ def _read_path(value: object) -> tuple[Digest, ...]:
     return tuple(Digest(codec.sized(item, DIGEST_SIZE, name="hash of a proof")) for item in hashes)
 
 
-def _load(document: Mapping[str, Any] | str | bytes) -> Mapping[str, Any]:
-    if isinstance(document, Mapping):
-        return document
-    if len(document) > JSON_BYTES_MAX:
-        raise ReceiptInvalid(f"not a receipt: longer than {JSON_BYTES_MAX} bytes")
-    try:
-        loaded = json.loads(document, object_pairs_hook=_once)
-    except json.JSONDecodeError as error:
-        if error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip()):
-            raise ReceiptInvalid(
-                "not a whole receipt: it ends too early", verdict="incomplete"
-            ) from None
-        raise ReceiptInvalid(f"not a receipt: not JSON ({error})") from None
-    except (ValueError, RecursionError) as error:
-        raise ReceiptInvalid(f"not a receipt: not JSON ({error})") from None
-    if not isinstance(loaded, dict):
-        raise ReceiptInvalid("not a receipt: not a JSON object")
-    return loaded
-
-
 def _from_fields(fields: Mapping[str, Any]) -> Receipt:
     code = codec.unsigned(fields["code"], name="code", value_max=max(Code))
     return Receipt(
@@ -319,10 +299,3 @@ def _base64(value: object, name: str) -> bytes:
     if data is None:
         raise NotCanonical(f"{name}: expected base64")
     return data
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a field stands twice")
-    return fields

@@ -27,6 +27,7 @@ from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.misbehaviour import verify_misbehaviour
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.cli.residency import verify_residency
+from strongroom.node.cli.verify_page import verify_page
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused
 from strongroom.node.faults import NotYet
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run, run_submission
@@ -66,6 +67,7 @@ def register(app: typer.Typer) -> None:
     verify.command("ledger")(verify_ledger)
     verify.command("residency")(verify_residency)
     verify.command("misbehaviour")(verify_misbehaviour)
+    verify.command("page")(verify_page)
     register_evidence(verify)
     app.add_typer(verify)
 

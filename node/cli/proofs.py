@@ -186,20 +186,22 @@ def given_pin(pin: str | None) -> str:
     Raises:
         ReceiptInvalid: there is none.
     """
-    if pin is None:
+    if not pin:
         raise ReceiptInvalid("no pin: give the service's with --service", verdict="cannot check")
     return pin
 
 
 def _judge(file: Path, pin: str) -> dict[str, Any]:
+    from strongroom.enclave.outside.receipt import JSON_BYTES_MAX, Receipt
+    from strongroom.enclave.outside.receipts import verify_receipt as check
+
     try:
-        data = file.read_bytes()
+        with file.open("rb") as opened:
+            data = opened.read(JSON_BYTES_MAX + 1)
     except OSError as error:
         raise ReceiptInvalid(
             f"cannot read {file}: {error.strerror}", verdict="cannot check"
         ) from None
-    from strongroom.enclave.outside.receipt import Receipt
-    from strongroom.enclave.outside.receipts import verify_receipt as check
 
     verified = check(Receipt.from_json(data), pin)
     simulated = ", on a SIMULATED platform" if verified.simulated else ""

@@ -36,6 +36,7 @@ NOT_PROMISED = (
 )
 ROOM_PROGRAM = "printer"
 """Whose room is counted; `room measure` counts any other."""
+CHECKER_FILE = "check.html"
 _WIDTH = 100
 _DIGITS_SHOWN = 16
 
@@ -62,14 +63,17 @@ def trust(
     from strongroom.enclave.sandbox.walls import survey
     from strongroom.node.cli.trusted_base import trusted_base
     from strongroom.node.rooms.counting import room_base
+    from strongroom.node.web.one_file import page_hash
 
     base, walls, room = trusted_base(), survey(), room_base(ROOM_PROGRAM)
     service = _service(ClusterLayout(directory), base)
     document = _document(base, walls, service) | {"room": _room_document(base, room)}
+    document["receipt_checker"] = {"file": CHECKER_FILE, "sha256": page_hash()}
 
     def human() -> None:
         _page(base, walls, service, files=files)
         _show_room(base, room)
+        _show_checker(page_hash())
 
     emit(document, as_json, human)
 
@@ -277,6 +281,12 @@ def _show_room(base: "TrustedBase", room: "RoomBase") -> None:
     for name, files, lines in room.parts:
         say(f"  {lines:>6} lines in {files:>2} files: {name}")
     say(f"  measurement {room.measurement.digest.hex()}")
+
+
+def _show_checker(digest: str) -> None:
+    """The page that checks receipts, which travels by itself."""
+    _heading("The checker of receipts for a browser, as `strongroom verify page` writes it")
+    say(f"  SHA-256 of {CHECKER_FILE} {digest}")
 
 
 def _interpreters_in_words(base: "TrustedBase") -> str:
