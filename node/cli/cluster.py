@@ -4,11 +4,15 @@ Owns options, words and documents of these commands; what they do stands in node
 """
 
 import asyncio
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.quorum import Quorum
 from strongroom.node.cli import cluster_screen
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
 from strongroom.node.cluster.cluster import Cluster, open_cluster
@@ -19,8 +23,10 @@ from strongroom.node.cluster.plan import (
     DEFAULT_PORT_STRIDE,
     MEMBERS,
 )
+from strongroom.node.layout import dir_option
 from strongroom.node.machine.interrupts import cancelled_by_signals
 from strongroom.node.machine.log_files import follow_log, log_tail
+from strongroom.node.rpc import probe
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
 
@@ -98,13 +104,15 @@ async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: b
         bring_up,
     )  # brings the ceremony and the client, which no other command needs
 
+    began = time.monotonic()
     with cancelled_by_signals():
         with cluster_screen.progress() as say:
             cluster = await bring_up(directory, say=say, **options)
+        document = await _ready_document(cluster, time.monotonic() - began)
         emit(
-            _ready_document(cluster),
+            document,
             as_json,
-            lambda: cluster_screen.show_ready(cluster, detach=detach),
+            lambda: cluster_screen.show_ready(document, cluster, detach=detach),
         )
         if detach:
             return
@@ -116,9 +124,18 @@ async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: b
             await cluster.down()
 
 
-def _ready_document(cluster: Cluster) -> dict[str, Any]:
+async def _ready_document(cluster: Cluster, seconds: float) -> dict[str, Any]:
     service = cluster.service()
+    states, validators = await cluster.states(), await cluster.validators()
+    behind = dir_option(cluster.layout.directory)
     return {
+        "name": await asyncio.to_thread(_service_name, cluster),
+        "simulated": True,  # a local cluster is founded on no other platform
+        "voting": sum(states.get(name) == "voting" for name in validators),
+        "quorum": Quorum(len(validators)).size,
+        "seconds": round(seconds, 1),
+        "identities": [file.name for file in service.keys.list()],
+        "next": [f"strongroom {words}{behind}" for words in cluster_screen.NEXT],
         "service": service.pin,
         "chain": service.chain.hex(),
         "endpoints": list(service.endpoints),
@@ -128,6 +145,14 @@ def _ready_document(cluster: Cluster) -> dict[str, Any]:
     }
 
 
+def _service_name(cluster: Cluster) -> str:
+    for node in cluster.running():
+        with suppress(probe.NoAnswer, OperatorFault, TypeError, KeyError):
+            info: Any = node.ask("service_info")
+            return str(info["name"])
+    return "the cluster"
+
+
 @cluster_app.command()
 @guarded
 def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False) -> None:
@@ -135,8 +160,9 @@ def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
 
     Example: strongroom cluster status --json
     """
-    document = run(open_cluster(directory).status())
-    emit(document, as_json, lambda: cluster_screen.show_status(document))
+    cluster = open_cluster(directory)
+    document = run(cluster.status())
+    emit(document, as_json, lambda: cluster_screen.show_status(document, dir_option(directory)))
 
 
 @cluster_app.command()

@@ -25,6 +25,7 @@ from strongroom.node.client.calls.sealing import OnSealed, Sealer
 from strongroom.node.client.calls.waiting import OnWaiting, tell_while, watch
 from strongroom.node.client.errors import Unreachable
 from strongroom.node.client.trust.service import Service
+from strongroom.node.layout import dir_option
 
 _T = TypeVar("_T")
 
@@ -67,6 +68,8 @@ class ClientRuntime:
             context,
             lifetime.group,
             first=self._first,
+            name_of=self.service.name_of,
+            behind=dir_option(self.service.folder),
         )
         refusals = Refusals(lifetime.group, self.trust, self.nodes)
         self.proofs = RoomProofs(
