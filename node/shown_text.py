@@ -7,6 +7,7 @@ its spelling changes.
 """
 
 import unicodedata
+from collections.abc import Sequence
 
 _OBEYED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Control, format (bidirectional marks, joiners, zero width), surrogate, private, unassigned; line
@@ -50,3 +51,8 @@ def _shown(character: str) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: n0, n1 and n2."""
+    return " and ".join([*([", ".join(names[:-1])] if names[1:] else []), *names[-1:]])

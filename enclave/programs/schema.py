@@ -80,8 +80,10 @@ class Kind:
 class _Int(Kind):
     def from_text(self, text: str, resolve: Resolve) -> int:
         digits = text.removeprefix("-")
-        if not digits.isascii() or not digits.isdigit() or len(digits) > 20:
+        if not digits.isascii() or not digits.isdigit():
             raise ArgumentFault(f"expected {self.name}, got {text!r}")
+        if len(digits) > 20:
+            raise ArgumentFault(f"{len(digits)} digits: integers go from -2^63 to 2^64 - 1")
         return int(text)
 
 
@@ -182,8 +184,15 @@ class _List(Kind):
     def from_text(self, text: str, resolve: Resolve) -> tuple[Any, ...]:
         try:
             value = json.loads(text)
-        except (ValueError, RecursionError):
-            raise ArgumentFault(f"expected {self.name} as JSON") from None
+        except RecursionError:
+            raise ArgumentFault(f"expected {self.name} as JSON, got too many brackets") from None
+        except json.JSONDecodeError as error:
+            raise ArgumentFault(
+                f"expected {self.name} as JSON in one pair of quotes, and it is none: "
+                f"{error.msg} at character {error.pos + 1}"
+            ) from None
+        except ValueError as error:
+            raise ArgumentFault(f"expected {self.name} as JSON: {error}") from None
         return self.from_python(value, resolve)
 
 

@@ -77,7 +77,11 @@ class LedgerDesk:
             raise NotFound("no executed transaction has this id: ask again later, or check the id")
         anchoring = self._anchoring(place.height)
         if anchoring is None:
-            raise NotYet("executed, and not yet anchored: ask again in a moment", retry_after_ms=50)
+            raise NotYet(
+                f"block {place.height:,} is final and executed, its anchor comes with one of the "
+                "next blocks: ask again in a moment",
+                retry_after_ms=50,
+            )
         sources, outcome = self._sources, outcome_of(self._store, place.height)
         return receipt_of(
             sources.genesis.data, outcome, place.index, sources.history, *anchoring, sources.epochs

@@ -3,6 +3,7 @@
 Owns options, words and documents of these commands; what they do stands in node/cluster*.py.
 """
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from strongroom.node.cluster.plan import (
     DEFAULT_PORT_STRIDE,
     MEMBERS,
 )
+from strongroom.node.layout import dir_option
 from strongroom.node.terminal.commands import JsonOption, fail, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
 
@@ -95,18 +97,21 @@ async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: b
     import asyncio
 
     from strongroom.node.cli import cluster_screen
+    from strongroom.node.cli.cluster_ready import ready_document
     from strongroom.node.cluster.up import (
         bring_up,
     )  # brings the ceremony and the client, which no other command needs
     from strongroom.node.machine.interrupts import cancelled_by_signals
 
+    began = time.monotonic()
     with cancelled_by_signals():
         with cluster_screen.progress() as say:
             cluster = await bring_up(directory, say=say, **options)
+        document = await ready_document(cluster, time.monotonic() - began)
         emit(
-            _ready_document(cluster),
+            document,
             as_json,
-            lambda: cluster_screen.show_ready(cluster, detach=detach),
+            lambda: cluster_screen.show_ready(document, cluster, detach=detach),
         )
         if detach:
             return
@@ -116,18 +121,6 @@ async def _up(directory: Path, options: dict[str, Any], detach: bool, as_json: b
             note("stopping all nodes")
         finally:
             await cluster.down()
-
-
-def _ready_document(cluster: "Cluster") -> dict[str, Any]:
-    service = cluster.service()
-    return {
-        "service": service.pin,
-        "chain": service.chain.hex(),
-        "endpoints": list(service.endpoints),
-        "ca": str(service.ca),
-        "dir": str(cluster.layout.directory),
-        "nodes": [node.name for node in cluster.running()],
-    }
 
 
 @cluster_app.command()
@@ -140,7 +133,7 @@ def status(directory: DirectoryOption = DEFAULT_DIR, as_json: JsonOption = False
     from strongroom.node.cli import cluster_screen
 
     document = run(_open(directory).status())
-    emit(document, as_json, lambda: cluster_screen.show_status(document))
+    emit(document, as_json, lambda: cluster_screen.show_status(document, dir_option(directory)))
 
 
 @cluster_app.command()

@@ -12,12 +12,8 @@ from typing import Annotated
 import typer
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
-from strongroom.node.layout import (
-    DEFAULT_DIRECTORY,
-    DIRECTORY_VARIABLE,
-    ClusterLayout,
-    dir_option,
-)
+from strongroom.node.layout import DEFAULT_DIRECTORY, DIRECTORY_VARIABLE, ClusterLayout
+from strongroom.node.near_folders import no_cluster_words
 from strongroom.node.terminal.commands import fail, folder_before
 from strongroom.node.terminal.exits import ExitCode
 
@@ -68,12 +64,7 @@ def existing_directory(directory: Path) -> Path:
         typer.Exit: it is not (status 2).
     """
     if not ClusterLayout(directory).service.is_file():
-        fail(
-            f"no cluster in {directory} (no service.json): start one with "
-            f"`strongroom cluster up{dir_option(directory)}`, "
-            "or name its folder with --dir or STRONGROOM_DIR",
-            ExitCode.USAGE,
-        )
+        fail(no_cluster_words(directory), ExitCode.USAGE)
     return directory
 
 
@@ -120,4 +111,5 @@ def rooms_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise OperatorFault(f"{error.name} is missing: pip install 'strongroom[rooms]'") from None
+        name = str(error.name).partition(".")[0]
+        raise OperatorFault(f"{name} is missing: pip install 'strongroom[rooms]'") from None

@@ -35,7 +35,7 @@ from strongroom.node.cli.explorer_source import (
     read_height,
     source,
 )
-from strongroom.node.client.errors import Unreachable
+from strongroom.node.client.errors import NotTrusted, Unreachable
 from strongroom.node.terminal.commands import FieldOption, JsonOption, fail, guarded, run
 from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.printing import emit, note
@@ -91,6 +91,7 @@ async def _status(directory: Path, ledger: Path | None) -> dict[str, Any]:
         ]
         answering = any(node["state"] != UNREACHABLE for node in nodes)
         info = await reader.ask("service_info") if answering else {}
+        _check_same_service(info, reader.service.pin)
         alarms = await _alarms(reader) if answering else []
     names = ("name", "height", "executed", "epoch", "simulated")
     return {
@@ -101,6 +102,22 @@ async def _status(directory: Path, ledger: Path | None) -> dict[str, Any]:
         "alarms": alarms,
         "nodes": nodes,
     }
+
+
+def _check_same_service(info: dict[str, Any], pin: str) -> None:
+    """A node's own word is enough to say that it is another service's.
+
+    Raises:
+        NotTrusted: it is.
+    """
+    shown = info.get("pin", pin)
+    if shown != pin:
+        raise NotTrusted(
+            "pin",
+            f"the nodes say that they are of {shown}, this folder pins {pin}: the service was "
+            "founded anew, or this is another one. If you trust it, take its service.json from "
+            "its operator",
+        )
 
 
 async def _alarms(reader: "Source") -> list[dict[str, Any]]:
@@ -173,7 +190,12 @@ def blocks(
     """
     from strongroom.node.cli import explorer_tables
 
-    found = run(_blocks(directory, ledger, start, read_height(end), limit))
+    last = read_height(end)
+    if start is not None and last is not None and last < start:
+        raise ClientFault(f"--from {start} --to {last}: write the lower height first")
+    found = run(_blocks(directory, ledger, start, last, limit))
+    if not found:
+        note(f"no block from {start or 1} on is final yet: `strongroom explorer blocks --limit 1`")
     emit(found, as_json, lambda: explorer_tables.show_blocks(found))
 
 

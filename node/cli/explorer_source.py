@@ -37,6 +37,7 @@ async def source(directory: Path, ledger: Path | None = None) -> AsyncIterator[S
     """
     if ledger is None:
         existing_directory(directory)
+
     def left_out(blocks: int) -> None:
         note(f"left out: {blocks} blocks at the end of the files, which no quorum certified")
 

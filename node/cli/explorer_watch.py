@@ -97,8 +97,9 @@ async def _screen(directory: Path, ledger: Path | None) -> None:
     try:
         from strongroom.node.watch.app import WatchApp
     except ModuleNotFoundError as error:
+        name = str(error.name).partition(".")[0]
         raise OperatorFault(
-            f"{error.name} is missing: pip install 'strongroom[watch]', or use --plain"
+            f"{name} is missing: pip install 'strongroom[watch]', or use --plain"
         ) from None
     from strongroom.node.watch.looking import Looker
     from strongroom.node.watch.model import Model

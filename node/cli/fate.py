@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from strongroom.consensus.errors import ReceiptInvalid, StrongroomError
 from strongroom.node.client.errors import NotTrusted
+from strongroom.node.layout import dir_option
 from strongroom.node.terminal.commands import fail
 from strongroom.node.terminal.exits import INTERRUPTED, ExitCode, error_document, exit_code_of
 from strongroom.node.terminal.printing import emit, has_emitted, note, warn
@@ -24,7 +26,11 @@ class Fate:
     """One submission of one identity."""
 
     def __init__(
-        self, identity: str, *, ask_later: str = "strongroom explorer tx {id} --as {identity}"
+        self,
+        identity: str,
+        *,
+        ask_later: str = "strongroom explorer tx {id} --as {identity}",
+        folder: Path | None = None,
     ) -> None:
         self.id: str | None = None
         """Of the newest envelope that may have left; None before."""
@@ -32,6 +38,7 @@ class Fate:
         """What is answered, once the service has executed it."""
         self.code = ExitCode.OK
         self._identity, self._ask_later = identity, ask_later
+        self._behind = "" if folder is None else dir_option(folder)
 
     def sealed(self, id: bytes) -> None:
         """An envelope is about to leave."""
@@ -50,9 +57,10 @@ class Fate:
                 f"transaction {self.id} {what} at height "
                 f"{self.document['height']}: do not submit it again"
             )
-        later = self._ask_later.format(id=self.id, identity=self._identity)
+        later = self._ask_later.format(id=self.id, identity=self._identity) + self._behind
         return (
-            f"transaction {self.id} may still be ordered: before you submit it again, ask {later}"
+            f"transaction {self.id} may still be ordered. Ask later: `{later}`. "
+            "Calling again would do it twice"
         )
 
 

@@ -101,7 +101,7 @@ def call(
     if recorded and wait is Wait.NONE:
         fail("--recorded waits for its answer: leave --wait none away", ExitCode.USAGE)
     texts = read_arguments(arguments)
-    fate = Fate(identity)
+    fate = Fate(identity, folder=directory)
     with fate_told(fate, as_json):
         try:
             run_submission(
@@ -260,7 +260,7 @@ def read_arguments(texts: list[str] | None) -> dict[str, str]:
         if not sign or not key:
             raise ClientFault(f"{text!r}: write KEY=VALUE, like amount=5")
         if key in arguments:
-            raise ClientFault(f"{key} is given twice")
+            raise ClientFault(f"{key} is given twice: leave one out")
         arguments[key] = value
     return arguments
 

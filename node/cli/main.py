@@ -230,7 +230,15 @@ def main() -> None:
 def _bare_app() -> "typer.Typer":
     import typer
 
-    app = typer.Typer(name="strongroom", no_args_is_help=True, add_completion=False, epilog=_EPILOG)
+    from strongroom.node.terminal.usage import CommandLine
+
+    app = typer.Typer(
+        name="strongroom",
+        cls=CommandLine,
+        no_args_is_help=True,
+        add_completion=False,
+        epilog=_EPILOG,
+    )
 
     @app.callback()
     def strongroom(

@@ -91,7 +91,7 @@ def transact(
         typer.Exit: it was refused (status 1), or its fate is open.
     """
     existing_directory(caller.directory)
-    fate = Fate(caller.identity)
+    fate = Fate(caller.identity, folder=caller.directory)
     with fate_told(fate, caller.as_json):
         try:
             run_submission(_transacted(caller, act, fate, human))

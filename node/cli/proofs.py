@@ -23,7 +23,7 @@ from strongroom.node.cli.common import (
 )
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.exits import ExitCode
-from strongroom.node.terminal.printing import emit, say
+from strongroom.node.terminal.printing import emit, note, say
 from strongroom.node.terminal.walking import Walking
 
 if TYPE_CHECKING:
@@ -87,7 +87,12 @@ async def _fetch_receipt(directory: Path, id: bytes, timeout: float) -> tuple[An
 
     async with Reader(load_service(directory)) as reader:
         document = await receipt_once_there(
-            partial(reader.ask, "ledger_receipt", id=id.hex()), seconds=timeout
+            partial(reader.ask, "ledger_receipt", id=id.hex()),
+            seconds=timeout,
+            on_waiting=lambda why: note(
+                f"receipt of transaction {id.hex()} is not there yet: "
+                f"{why.partition(': ask again')[0]}. Waiting; --timeout says how long"
+            ),
         )
         return Receipt.from_json(document), json.dumps(document, indent=1) + "\n"
 

@@ -225,13 +225,16 @@ def find_proposal(state: PublicState, id: str) -> ProposalEntry:
     """A proposal by its id, or by the beginning of one that no other has.
 
     Raises:
-        ClientFault: none, or several.
+        NotFound: none.
+        ClientFault: several.
         NotTrusted: its digest is not that of its changes.
     """
     found = [one for one in state.proposals if one.id.startswith(id)]
+    if not found:
+        raise NotFound(f"no proposal's id begins with {id!r}: `strongroom gov show` lists them")
     if len(found) != 1 or not id:
         raise ClientFault(
-            f"{len(found)} proposals have an id that begins with {id!r}: see `strongroom gov show`"
+            f"the ids of {len(found)} proposals begin with {id!r}: write more of the one you mean"
         )
     if found[0].digest != changes_digest(found[0].changes):
         raise NotTrusted("answer", f"the node shows another change under proposal {found[0].id}")

@@ -206,6 +206,8 @@ def _opened(document: dict[str, Any], path: Path, passphrase: str) -> Identity:
         aad = _aad(document["name"], bytes.fromhex(document["public"]))
         return Identity.from_seed(open_secret(document["scrypt"], aad, passphrase))
     except DoesNotOpen:
-        raise OperatorFault(f"the passphrase does not open {path}") from None
+        raise OperatorFault(
+            f"the passphrase does not open {path}: type it again, or look at {PASSPHRASE_VARIABLE}"
+        ) from None
     except (ValueError, TypeError, KeyError):
         raise OperatorFault(f"{path} is damaged: restore it from a copy") from None

@@ -19,7 +19,9 @@ from strongroom.node.client.trust.service import Service, load_service
 from strongroom.node.cluster.node_process import NodeFailed, NodeProcess
 from strongroom.node.layout import ClusterLayout, dir_option
 from strongroom.node.machine.processes import collect_ended_children
+from strongroom.node.near_folders import no_cluster_words
 from strongroom.node.rpc import probe
+from strongroom.node.shown_text import listed
 
 QUORUM_SECONDS_MAX = 120.0
 """From the last node's first answer to a quorum that votes."""
@@ -122,8 +124,8 @@ class Cluster:
                 started.remove(node)
             if faults and len(members) - len(faults) < Quorum(len(members)).size:
                 raise faults[0]
-        except BaseException:
-            await end_all(started)
+        except BaseException as error:
+            await end_again(started, error, self.layout.directory)
             raise
         return started
 
@@ -212,11 +214,13 @@ def open_cluster(directory: Path) -> Cluster:
     """
     layout = ClusterLayout(directory)
     nodes = tuple(NodeProcess(node) for node in layout.nodes())
-    if not layout.service.is_file() or not nodes:
+    if not layout.service.is_file():
+        raise NoCluster(no_cluster_words(directory))
+    if not nodes:
         raise NoCluster(
-            f"no cluster in {directory}: start one with "
-            f"`strongroom cluster up{dir_option(directory)}`, or name its folder with "
-            "--dir or STRONGROOM_DIR"
+            f"{directory} holds no node: it is a client's folder, of a service that runs elsewhere."
+            " Its commands are call, query, explorer and others; those of `cluster` belong where "
+            "the nodes' folders are"
         )
     cluster = Cluster(layout, nodes)
     _follow_a_move(cluster)
@@ -241,6 +245,22 @@ def _left_out(
     except (StrongroomError, OSError) as fault:
         faults.append(fault)
         say(f"warning: {node.name} does not start and is left out: {fault}")
+
+
+async def end_again(nodes: Sequence[NodeProcess], error: BaseException, directory: Path) -> None:
+    """Stop what was started just now; to a cancellation is added what became of it."""
+    await end_all(nodes)
+    if isinstance(error, asyncio.CancelledError):
+        names = [node.name for node in nodes]
+        what = (
+            f"{listed(names)}, started just now, {'was' if len(names) == 1 else 'were'} "
+            "stopped again; the folder is whole"
+            if names
+            else "nothing was changed"
+        )
+        error.add_note(
+            f"interrupted: {what}. Go on with `strongroom cluster up{dir_option(directory)}`"
+        )
 
 
 async def end_all(nodes: Sequence[NodeProcess]) -> None:
@@ -293,6 +313,7 @@ def _row(node: NodeProcess) -> tuple[Document, dict[str, str]]:
         **{key: (status or {}).get(key) for key in (*_TOLD, *_OF_ALL)},
         "attestation": _NOT_CHECKED,
         "endpoint": endpoint_of(node),
+        "stopped_because": node.stopped_because(),
     }
     verdicts: dict[str, str] = {}
     if status is not None:

@@ -6,11 +6,11 @@ temporary folder beside the wanted one and renamed at the end. What happens in t
 in ceremony.py.
 """
 
+import asyncio
 import shutil
 import tempfile
 from pathlib import Path
 
-from strongroom.consensus.errors import OperatorFault
 from strongroom.enclave.programs.roster import roster
 from strongroom.node import tls
 from strongroom.node.client.identities import KeyFolder
@@ -24,10 +24,11 @@ from strongroom.node.cluster.plan import (
     NODES_WARNING,
     USERS,
     Plan,
+    PlanImpossible,
 )
 from strongroom.node.config import Address, NodeConfig, Peer, dumps
 from strongroom.node.credentials import Credential
-from strongroom.node.layout import ClusterLayout
+from strongroom.node.layout import ClusterLayout, dir_option
 from strongroom.node.membership.ceremony import FoundService, NodeSpec, found
 from strongroom.node.organisations import DoorPolicy, Organisation
 
@@ -44,25 +45,38 @@ async def create(directory: Path, plan: Plan, *, say: Say) -> Cluster:
         say: Told what is done now.
 
     Raises:
-        OperatorFault: the plan cannot be met, or the folder is taken.
+        PlanImpossible: the plan cannot be met, or the folder is taken, or nothing can be made
+            there.
         PortTaken: a port is in use.
     """
     plan.check()
     directory = directory.absolute()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise OperatorFault(
+        raise PlanImpossible(
             f"{directory} exists and is no cluster's folder: name another with --dir, or remove it"
         )
     if plan.nodes in NODES_WARNING:
         say(f"warning: {NODES_WARNING[plan.nodes]}")
     reservation = plan.reserve_ports()
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}.making-", dir=directory.parent))
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}.making-", dir=directory.parent))
+    except OSError as error:
+        reservation.release()
+        raise PlanImpossible(
+            f"cannot make a folder in {directory.parent} ({error.strerror}): go where you may "
+            "write, or name another place with --dir"
+        ) from None
     try:
         await _make(ClusterLayout(draft), directory, plan, reservation.ports, say)
         draft.rename(directory)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
+        if isinstance(error, asyncio.CancelledError):
+            error.add_note(
+                "interrupted: nothing was started, and the half-made folder is gone. Begin again "
+                f"with `strongroom cluster up{dir_option(directory)}`"
+            )
         raise
     finally:
         reservation.release()

@@ -35,6 +35,8 @@ KILL_SECONDS_MAX = 20.0
 _POLL_SECONDS = 0.05
 _PROBE_SECONDS = 2.0
 _LOG_LINES = 15
+_LAST_WORDS = "error: "
+"""How the last line of a node's log begins that stopped because of a fault (`node.__main__`)."""
 _KILL_ROUNDS_MAX = 3
 
 
@@ -176,6 +178,13 @@ class NodeProcess:
         return probe.ask(
             self.config().rpc, self._context(), method, *parameters, seconds=_PROBE_SECONDS
         )
+
+    def stopped_because(self) -> str | None:
+        """Why it ended by itself, in its own last words; None while it runs, or after a stop."""
+        if self.host() is not None:
+            return None
+        last = next(iter(log_tail(self.layout.log, 1)), "")
+        return last.removeprefix(_LAST_WORDS) if last.startswith(_LAST_WORDS) else None
 
     def last_log_lines(self) -> list[str]:
         """The end of its log, since we started it if we did."""

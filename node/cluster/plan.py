@@ -43,6 +43,10 @@ NODES_WARNING = {
 }
 
 
+class PlanImpossible(OperatorFault):
+    """What was asked for cannot be met, or its place is taken; nothing was made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a new local cluster is to be."""
@@ -60,17 +64,19 @@ class Plan:
     def check(self) -> None:
         """Raises OperatorFault when it cannot be met."""
         if not 1 <= self.nodes <= PEERS_MAX + 1:
-            raise OperatorFault(f"--nodes is from 1 to {PEERS_MAX + 1}, got {self.nodes}")
+            raise PlanImpossible(
+                f"--nodes is from 1 to {PEERS_MAX + 1}, got {self.nodes}: 4 survive the loss of one"
+            )
         if self.base_port == 0:
             return
         if self.nodes > self.port_stride:
-            raise OperatorFault(
+            raise PlanImpossible(
                 f"{self.nodes} nodes need --port-stride {self.nodes} or more:"
                 " node i uses base+i, base+stride+i and base+2*stride+i"
             )
         highest = PORT_MAX - 2 * self.port_stride - self.nodes
         if not 1024 <= self.base_port <= highest:
-            raise OperatorFault(f"--base-port is 0 or from 1024 to {highest}")
+            raise PlanImpossible(f"--base-port is 0 or from 1024 to {highest}: 0 picks free ports")
 
     def reserve_ports(self) -> ports.Reservation:
         """RPC ports of all nodes, then their peer ports, then their health ports. Raises

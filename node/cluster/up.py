@@ -12,7 +12,7 @@ from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.enclave.governance.recovery_changes import RECOVERY_THRESHOLD
-from strongroom.node.cluster.cluster import Cluster, Say, end_all, open_cluster
+from strongroom.node.cluster.cluster import Cluster, Say, end_again, open_cluster
 from strongroom.node.cluster.creation import create
 from strongroom.node.cluster.funding import bring_people, fund_users
 from strongroom.node.cluster.node_process import NodeFailed
@@ -22,9 +22,11 @@ from strongroom.node.cluster.plan import (
     DEFAULT_PORT_STRIDE,
     LOCAL_LIMITS,
     Plan,
+    PlanImpossible,
 )
 from strongroom.node.cluster.sharing import keep_shares
 from strongroom.node.layout import ClusterLayout
+from strongroom.node.machine.ports import PortTaken
 from strongroom.node.shown_text import shown
 
 DIRECTORY_BYTES_MAX = 3_800
@@ -56,8 +58,8 @@ def step(name: str, cluster: Cluster | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except StepFailed:
-        raise
+    except (StepFailed, PortTaken, PlanImpossible):
+        raise  # nothing was begun: the sentence says all
     except (StrongroomError, OSError) as cause:
         log = ""
         if cluster is not None and not isinstance(cause, NodeFailed):
@@ -127,8 +129,8 @@ async def bring_up(
         if recovery is not None:
             with step("share the key to the ledger among the members", cluster):
                 await keep_shares(cluster.layout, recovery, say=say)
-    except BaseException:
-        await end_all(started)
+    except BaseException as error:
+        await end_again(started, error, directory)
         raise
     return cluster
 

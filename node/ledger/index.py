@@ -273,7 +273,9 @@ class Index:
         """Run one write transaction; if the map is full, double it and run it again."""
         disk = os.statvfs(self._directory)
         if disk.f_bavail * disk.f_frsize < free_bytes_min:
-            raise DiskFault(self._directory, f"less than {free_bytes_min >> 20} MiB are free")
+            raise DiskFault(
+                self._directory, f"less than {free_bytes_min >> 20} MiB are free", full=True
+            )
         for _ in range(MAP_DOUBLINGS_MAX):
             with self._faults():
                 try:

@@ -7,6 +7,7 @@ nothing of its name.
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -25,17 +26,34 @@ _ADVICE = {
     os.strerror(errno.EPERM): "give this user the rights to it, then restart",
     os.strerror(errno.EROFS): "mount it writable, then restart",
 }
+_REPAIR = "free or repair the disk, then restart"
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+FULL_ADVICE = "Nothing that was answered is lost: free some, then restart"
 
 
 class DiskFault(OperatorFault):
     """A write or a sync failed: what reached the disk is unknown, so nothing more is written before
     a restart."""
 
-    def __init__(self, path: Path, reason: str | None) -> None:
-        super().__init__(
-            f"{path}: {reason}: "
-            f"{_ADVICE.get(reason or '', 'free or repair the disk, then restart')}"
-        )
+    def __init__(self, path: Path, reason: str | None, *, full: bool = False) -> None:
+        if full:
+            text = f"no space left for {path}: {reason}{_room(path)}. {FULL_ADVICE}"
+        elif reason in _FULL:
+            text = f"no space left for {path}{_room(path)}. {FULL_ADVICE}"
+        else:
+            text = f"{path}: {reason}: {_ADVICE.get(reason or '', _REPAIR)}"
+        super().__init__(text)
+
+
+def _room(path: Path) -> str:
+    """How full the disk is that holds, or was to hold, a file; nothing where nobody can say."""
+    for there in (path, *path.parents):
+        try:
+            disk = shutil.disk_usage(there)
+        except OSError:
+            continue
+        return f" ({disk.free / 1e9:.1f} of {disk.total / 1e9:.1f} GB free)"
+    return ""
 
 
 @contextmanager

@@ -33,7 +33,8 @@ def cancelled_by_signals() -> Iterator[None]:
     KeyboardInterrupt.
 
     Raises:
-        KeyboardInterrupt: a signal came and the body let the cancellation through.
+        KeyboardInterrupt: a signal came and the body let the cancellation through; its text is
+            what the body noted on it.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     received: list[int] = []
@@ -48,9 +49,9 @@ def cancelled_by_signals() -> Iterator[None]:
         loop.add_signal_handler(number, on_signal, number)
     try:
         yield
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         if received:
-            raise KeyboardInterrupt from None
+            raise KeyboardInterrupt(*getattr(cancelled, "__notes__", ())) from None
         raise
     finally:
         for number in _SIGNALS:

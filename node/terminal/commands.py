@@ -56,8 +56,8 @@ def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
     try:
         return asyncio.run(coroutine)
-    except KeyboardInterrupt:
-        warn("interrupted")
+    except KeyboardInterrupt as interrupt:
+        warn(str(interrupt) or "interrupted")
         raise typer.Exit(INTERRUPTED) from None
     except BaseExceptionGroup as group:
         raise _first(group) from None
@@ -98,11 +98,8 @@ def guarded(command: Callable[_P, _T]) -> Callable[_P, _T]:
         except (BrokenPipeError, KeyboardInterrupt):
             raise
         except OSError as error:
-            fail(
-                f"{error.strerror or error}: {error.filename or 'no file named'}",
-                ExitCode.USAGE,
-                error,
-            )
+            where = error.filename or "standard output, or a file that is not named"
+            fail(f"{where}: {error.strerror or error}", ExitCode.USAGE, error)
         except Exception as error:
             # The classes of click and typer are control flow; they come by here too.
             if type(error).__module__.partition(".")[0] in ("click", "typer") or os.environ.get(

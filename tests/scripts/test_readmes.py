@@ -16,6 +16,7 @@ READMES = [
     ROOT / "README.md",
     *(ROOT / package / "README.md" for package in ("consensus", "enclave", "node")),
     ROOT / "docs" / "vault.md",
+    ROOT / "docs" / "tour.md",
 ]
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _KNOWN_PROGRAMS = {
@@ -91,3 +92,33 @@ def test_a_command_that_a_readme_shows_exists(readme: str, command: str) -> None
 def test_the_readme_shows_the_two_commands_of_a_fresh_machine() -> None:
     shown = {command for readme, command in shown_commands() if readme == "README.md"}
     assert {"./scripts/demo", "./scripts/test"} <= shown
+
+
+def test_the_readme_is_for_five_minutes_and_its_picture_and_pages_are_there() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 120
+    links = re.findall(r"\]\(([^)#]+)", text)
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+    assert text.count(".svg)") == 1
+
+
+def test_every_page_can_be_found_from_the_readme() -> None:
+    """By links, over as many pages as it takes."""
+    found, wanted = set(), [ROOT / "README.md"]
+    while wanted:
+        page = wanted.pop().resolve()
+        if page in found or page.suffix != ".md" or not page.is_file():
+            continue
+        found.add(page)
+        wanted += [page.parent / link for link in re.findall(r"\]\(([^)#]+)", page.read_text())]
+    lost = sorted(page.name for page in (ROOT / "docs").glob("*.md") if page.resolve() not in found)
+    assert lost == []
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs").glob("*.svg")), ids=lambda one: one.name)
+def test_a_picture_is_light_and_dark_and_says_what_it_shows(picture: Path) -> None:
+    text = picture.read_text()
+    assert "@media (prefers-color-scheme:dark)" in text
+    assert "<title" in text
+    assert "<desc" in text
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")

@@ -7,10 +7,11 @@ that is open already comes first (spare.py).
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from strongroom.consensus.errors import AttestationError, StrongroomError
+from strongroom.consensus.quorum import Quorum
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.doors import ADMIT_SECONDS_MAX, Doors
@@ -27,6 +28,7 @@ from strongroom.node.client.errors import (
     Unreachable,
 )
 from strongroom.node.faults import Overloaded
+from strongroom.node.shown_text import listed
 
 REST_SECONDS_MIN = 0.1
 REST_SECONDS_MAX = 2.0
@@ -54,8 +56,11 @@ class Nodes:
         group: asyncio.TaskGroup,
         *,
         first: int = 0,
+        name_of: Callable[[str], str] = str,
+        behind: str = "",
     ) -> None:
         self.endpoints = endpoints
+        self._name_of, self._behind = name_of, behind
         self.failures: dict[str, StrongroomError] = {}
         """Why the last attempt at an endpoint failed; emptied by success."""
         self.name = ""
@@ -278,24 +283,46 @@ class Nodes:
             raise distrusted[0]
 
     def unreachable(self, what: str) -> Unreachable:
-        """An error that names what failed at each endpoint."""
-        faults = sorted(self.failures.items(), key=lambda item: not isinstance(item[1], NoQuorum))
-        tried = "; ".join(f"{endpoint}: {_short(fault, endpoint)}" for endpoint, fault in faults)
-        lacking = any(isinstance(fault, NoQuorum) for _, fault in faults)
+        """An error that says what failed at which endpoints, and what to do next."""
+        named = self._name_of
+        faults = {at: self.failures[at] for at in self.endpoints if at in self.failures}
+        lacking = [named(at) for at, fault in faults.items() if isinstance(fault, NoQuorum)]
+        silent = [named(at) for at, fault in faults.items() if isinstance(fault, Disconnected)]
         if self.busy is not None and not lacking:
             return Busy(
                 f"{what}: nodes have no room ({self.busy}). Ask for less at a time, or later",
                 retry_after=asked_seconds(self.busy),
             )
-        return Unreachable(
-            f"{what}{': ' + tried if tried else ''}. "
-            + ("Start one that is stopped (" if lacking else "Look at the nodes (")
-            + "`strongroom cluster status` tells which run)"
-        )
+        if lacking and len(lacking) + len(silent) == len(self.endpoints):
+            quorum = Quorum(len(self.endpoints))
+            away = f"; {listed(silent)} {_verb(silent, 'does', 'do')} not" if silent else ""
+            return Unreachable(
+                f"{what}: no quorum: {listed(lacking)} {_verb(lacking, 'answers', 'answer')}, "
+                f"{quorum.size} of {quorum.members} are needed{away}. {self._start(silent)}"
+            )
+        return Unreachable(f"{what}{_reasons(faults, named)}. {self._start(silent)}")
+
+    def _start(self, silent: Sequence[str]) -> str:
+        """What to do about nodes that do not answer."""
+        local = next((name for name in silent if "." not in name and ":" not in name), None)
+        if local is None:
+            return "Look at the nodes (`strongroom cluster status` tells which run)"
+        every = len(silent) == len(self.endpoints)
+        command = "cluster up" if every else f"cluster start {local}"
+        return f"Start {'them' if every else 'one'} with `strongroom {command}{self._behind}`"
 
 
-def _short(fault: StrongroomError, endpoint: str) -> str:
-    return str(fault).removeprefix(f"{endpoint}: ")
+def _reasons(faults: Mapping[str, StrongroomError], named: Callable[[str], str]) -> str:
+    """Who failed how; those that failed alike together."""
+    alike: dict[str, list[str]] = {}
+    for endpoint, fault in faults.items():
+        alike.setdefault(str(fault).removeprefix(f"{endpoint}: "), []).append(named(endpoint))
+    told = "; ".join(f"{listed(names)}: {reason}" for reason, names in alike.items())
+    return f": {told}" if told else ""
+
+
+def _verb(names: Sequence[str], one: str, many: str) -> str:
+    return one if len(names) == 1 else many
 
 
 def retry_seconds(fault: Overloaded) -> float:

@@ -27,6 +27,7 @@ from strongroom.node.client.calls.waiting import OnWaiting, tell_while, watch
 from strongroom.node.client.errors import Unreachable
 from strongroom.node.client.names import Bound
 from strongroom.node.client.trust.service import Service
+from strongroom.node.layout import dir_option
 
 _T = TypeVar("_T")
 TAKEN_MAX = 4096
@@ -74,7 +75,13 @@ class ClientRuntime:
         """Go on through these doors, for this lifetime; errors as of `open`."""
         self._lifetime = lifetime
         self.nodes = Nodes(
-            self.service.endpoints, self.trust, doors, lifetime.group, first=self._first
+            self.service.endpoints,
+            self.trust,
+            doors,
+            lifetime.group,
+            first=self._first,
+            name_of=self.service.name_of,
+            behind=dir_option(self.service.folder),
         )
         refusals = Refusals(lifetime.group, self.trust, self.nodes)
         self.proofs = RoomProofs(

@@ -53,6 +53,7 @@ async def receipt_once_there(
     *,
     missing: tuple[type[RpcFault], ...] = (),
     seconds: float = inf,
+    on_waiting: OnWaiting | None = None,
 ) -> Any:
     """What `look` finds, asked again and again while that is not yet anchored.
 
@@ -60,6 +61,7 @@ async def receipt_once_there(
         look: asks a node for the receipt.
         missing: faults that also mean "not yet".
         seconds: after so long the next of these faults is raised.
+        on_waiting: told once, in words, what is waited for.
     """
     loop, pauses = asyncio.get_running_loop(), receipt_pauses()
     not_yet: tuple[type[RpcFault], ...] = (NotYet, *missing)
@@ -67,9 +69,12 @@ async def receipt_once_there(
     while True:
         try:
             return await look()
-        except not_yet:
+        except not_yet as fault:
             if loop.time() > deadline:
                 raise
+            if on_waiting is not None:
+                on_waiting(str(fault))
+                on_waiting = None
             await asyncio.sleep(next(pauses))
 
 

@@ -5,6 +5,7 @@ The pin is what the user trusts; everything else here only says where to ask.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.proofs.genesis import chain_of
+from strongroom.node import config as node_config
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.credentials import Credential, load_optional
-from strongroom.node.layout import ClusterLayout, dir_option
+from strongroom.node.layout import ClusterLayout
+from strongroom.node.near_folders import no_cluster_words
 
 ENDPOINTS_MAX = 256
 
@@ -36,6 +39,19 @@ class Service:
     """What is shown at the nodes' doors, from the file `credential` beside it; None: there is none,
     so only reading."""
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.keys.directory.parent
+
+    def name_of(self, endpoint: str) -> str:
+        """The node behind an endpoint, when it is one of this folder; else its host and port."""
+        for node in ClusterLayout(self.folder).nodes():
+            with suppress(OperatorFault, OSError):
+                if f"https://{node_config.load(node.config).rpc}" == endpoint:
+                    return node.name
+        return endpoint.removeprefix("https://")
+
 
 def load_service(where: Path | str) -> Service:
     """Read `service.json`, or the one in a cluster's folder.
@@ -49,10 +65,7 @@ def load_service(where: Path | str) -> Service:
     try:
         return _read(json.loads(path.read_bytes()), path)
     except FileNotFoundError:
-        raise OperatorFault(
-            f"no {path}: start a cluster with "
-            f"`strongroom cluster up{dir_option(path.parent)}`, or name another folder"
-        ) from None
+        raise OperatorFault(no_cluster_words(path.parent)) from None
     except OSError as error:
         raise OperatorFault(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError, ClientFault) as error:

@@ -11,15 +11,12 @@ from typing import Any
 
 import pytest
 import typer.main
+from tests.node.cli.folders import PIN, stopped_folder
 from typer.testing import CliRunner
 
 from strongroom.node.cli.main import make_app
-from strongroom.node.client.identities import KeyFolder
-from strongroom.node.config import Address, NodeConfig, dumps
 from strongroom.node.layout import ClusterLayout
-from strongroom.node.tls import make_certificate, write_identity
 
-PIN = "sr1-" + "a" * 51 + "q"
 PROMISED = {
     ("cluster", "up"),
     ("cluster", "status"),
@@ -60,30 +57,7 @@ ALL = dict(commands(typer.main.get_command(make_app())))
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A cluster's folder with one node that does not run."""
-    layout = ClusterLayout(tmp_path / "cluster")
-    node = layout.node("n0")
-    node.directory.mkdir(parents=True)
-    write_identity(make_certificate("n0"), certificate=node.tls_certificate, key=node.tls_key)
-    config = NodeConfig(
-        name="n0",
-        directory=node.directory,
-        genesis=layout.genesis,
-        rpc=Address("127.0.0.1", 9),
-        peer=Address("127.0.0.1", 10),
-    )
-    node.config.write_text(dumps(config, base=node.directory))
-    layout.ca.write_bytes(node.tls_certificate.read_bytes())
-    from strongroom.enclave.proofs.genesis import chain_of
-
-    document = {
-        "service": PIN,
-        "chain": chain_of(PIN).hex(),
-        "endpoints": ["https://127.0.0.1:9"],
-        "ca": str(layout.ca),
-    }
-    layout.service.write_text(json.dumps(document))
-    KeyFolder(layout.keys).new("alice")
-    return layout.directory
+    return stopped_folder(tmp_path / "cluster")
 
 
 def run(*arguments: str, **options: Any) -> Any:
@@ -176,6 +150,7 @@ def test_the_status_of_a_stopped_node_has_the_keys_of_the_interface(folder: Path
             "alarm": None,
             "attestation": "not running",
             "endpoint": "https://127.0.0.1:9",
+            "stopped_because": None,
         }
     ]
 

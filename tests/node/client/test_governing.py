@@ -87,7 +87,7 @@ async def test_what_governance_refuses_is_exit_1_with_its_code(tmp_path: Path) -
         ):
             result = await run("gov", "propose", *wrong, "--as", "member0")
             assert result.exit_code == 2, result.output
-        assert (await run("gov", "show", "ffff")).exit_code == 2
+        assert (await run("gov", "show", "ffff")).exit_code == 1
 
 
 async def test_names_of_the_folder_stand_for_identities_and_keys(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ async def test_a_full_disk_ends_a_step_with_a_sentence_and_it_is_done_again(
     for step in (World.begin, World.plan, lambda one: one.take("member0", "member1"), World.open):
         with monkeypatch.context() as patch:
             patch.setattr(recovering_folder, "write_atomic", full)
-            with pytest.raises(DiskFault, match=r"No space left.*free or repair the disk"):
+            with pytest.raises(DiskFault, match=r"no space left for .*: free some, then restart"):
                 await step(world)
         await step(world)
     assert world.folder.done.exists()
