@@ -4,6 +4,7 @@ Owns which document answers what (INTERFACES, JSON-RPC). It reads; what changes 
 through mempool and enclave. Blocks and receipts: ledger.py; queries: queries.py; nodes: nodes.py.
 """
 
+import time
 from asyncio import Future
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ from strongroom.node.api.public_state import (
 from strongroom.node.api.queries import QueryDesk
 from strongroom.node.api.screening import Ledger, Screen
 from strongroom.node.api.sources import Sources, asking_enclave
+from strongroom.node.api.voting import consensus_document
 from strongroom.node.enclave_client.refusals import NotFresh, Refusal
 from strongroom.node.faults import NotFound, NotReady, Refused, RpcFault
 from strongroom.node.ledger.place import Place
@@ -204,6 +206,24 @@ class Service:
     def node_status(self) -> Document:
         """This node, in numbers."""
         return status_document(self._sources, self._sources.state())
+
+    def node_consensus(self) -> Document:
+        """The votes under way, as this node sees them.
+
+        Raises:
+            NotReady: it takes no part yet.
+        """
+        sources, state = self._sources, self._sources.state()
+        if not state.begun:
+            raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
+        known = validator_names(sources.genesis, state.governance)
+        keys = [one.node_key for one in state.description.validators]
+        return consensus_document(
+            sources.picture(),
+            [known.get(key, key.hex()) for key in keys],
+            own=sources.config.name,
+            time_ms=time.time_ns() // 1_000_000,
+        )
 
     async def node_evidence(self, nonce: bytes) -> Document:
         """Fresh evidence of this node's enclave."""

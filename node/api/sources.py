@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.replica.picture import ReplicaPicture
 from strongroom.consensus.types import Epoch
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
@@ -31,6 +32,8 @@ class Sources:
     """One node, as its front door reads it."""
 
     state: Callable[[], NodeState]
+    picture: Callable[[], ReplicaPicture]
+    """Of the votes under way."""
     config: NodeConfig
     boot: int
     genesis: VerifiedGenesis

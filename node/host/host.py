@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -40,7 +41,7 @@ from strongroom.node.host.execution_watch import (
 from strongroom.node.host.participation import Participation
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
 from strongroom.node.host.resources import Resources
-from strongroom.node.host.state import read_state
+from strongroom.node.host.state import read_picture, read_state
 from strongroom.node.host.supervisor import Supervisor
 from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
@@ -223,6 +224,7 @@ class Host:
         wiring = self.wiring
         return Sources(
             state=self.state,
+            picture=partial(read_picture, wiring),
             config=resources.config,
             boot=self.boot,
             genesis=resources.genesis,

@@ -5,6 +5,7 @@ Owns nothing that is read; it is called for each answer, so it only copies.
 
 import time
 
+from strongroom.consensus.replica.picture import ReplicaPicture, picture_of
 from strongroom.consensus.types import Height, Milliseconds, PublicKey
 from strongroom.enclave.governance.document import Document
 from strongroom.node.api.node_state import NodeState
@@ -49,3 +50,8 @@ def read_state(
         execution_alarm=watch.alarm,
         governance=governance,
     )
+
+
+def read_picture(wiring: Wiring) -> ReplicaPicture:
+    """The votes under way in the current epoch, as this node sees them."""
+    return picture_of(wiring.participant.replica.state, time.monotonic())

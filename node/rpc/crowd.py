@@ -7,24 +7,19 @@ slow reader holds up nobody and holds no memory.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from strongroom.node.faults import RpcFault
 from strongroom.node.rpc import frames
+from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.feed import Feed, Items
 from strongroom.node.rpc.forms import Form
+from strongroom.node.rpc.latest import Latest
+from strongroom.node.rpc.notifications import TURN, Put, kept_frame
 
-TURN = 32
-"""Listeners that are told between two turns of the event loop: about half a millisecond."""
 FRAME_BYTES_MAX = frames.PIECE_BYTES
 """An event that is longer is for each to catch up with, piece by piece."""
-FRAMES_MAX = 64
-"""Frames of one event that are kept, by the number of the subscription: most have the same few, and
-a client may have any."""
-Put = Callable[[bytes], bool]
-"""Writes a frame now; False: the reader is slow, nothing was written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,13 +32,6 @@ class Listener:
     """The height that it is to be told next."""
     left: "asyncio.Future[int]"
     """Done with that height when it has left."""
-
-
-def notification(form: Form, id: int, topic: str, items: Items) -> bytes:
-    """One `ledger_event`."""
-    encode, put = form.encode, form.map
-    params = put((("subscription", encode(id)), ("topic", encode(topic)), *items))
-    return put((("jsonrpc", encode("2.0")), ("method", encode("ledger_event")), ("params", params)))
 
 
 @dataclass(slots=True)
@@ -105,22 +93,15 @@ class Crowd:
                 continue  # it has ended, or left; its task will see that in its own turn
             if listener not in self.listeners or listener.next != height:
                 continue
-            if items and not listener.put(self._frame(made, listener.id, items)):
+            if items and not listener.put(
+                kept_frame(made, self.form, listener.id, self.topic, items)
+            ):
                 self._leave(listener)
                 continue
             listener.next += 1
             told += 1
             if told % TURN == 0:
                 await asyncio.sleep(0)
-
-    def _frame(self, made: dict[int, bytes], id: int, items: Items) -> bytes:
-        frame = made.get(id)
-        if frame is None:
-            if len(made) >= FRAMES_MAX:
-                made.clear()
-            told = notification(self.form, id, self.topic, items)
-            frame = made[id] = frames.frame(self.form.text, told)
-        return frame
 
     def _leave(self, listener: Listener) -> None:
         self.listeners.pop(listener, None)
@@ -133,7 +114,9 @@ class Crowds:
     """All of them, at one front door."""
 
     feed: Feed
+    backend: Backend
     _crowds: dict[tuple[str, str], Crowd] = field(default_factory=dict)
+    _latest: dict[str, Latest] = field(default_factory=dict)
 
     def of(self, topic: str, form: Form) -> Crowd:
         """The one of a topic and form."""
@@ -142,7 +125,16 @@ class Crowds:
             crowd = self._crowds[topic, form.name] = Crowd(self.feed, topic, form)
         return crowd
 
+    def latest(self, form: Form) -> Latest:
+        """Those who are told of the votes under way."""
+        viewers = self._latest.get(form.name)
+        if viewers is None:
+            viewers = self._latest[form.name] = Latest(self.backend, form)
+        return viewers
+
     def end(self) -> None:
         """Tell nobody any more."""
         for crowd in self._crowds.values():
             crowd.end()
+        for viewers in self._latest.values():
+            viewers.end()

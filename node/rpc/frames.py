@@ -14,11 +14,6 @@ TEXT, BINARY, _CONTINUED = 1, 2, 0
 _FINAL = 0x80
 
 
-def frame(text: bool, payload: bytes) -> bytes:
-    """One message in one frame of at most 65,535 bytes."""
-    return _head(_FINAL | (TEXT if text else BINARY), len(payload)) + payload
-
-
 def pieces(text: bool, payload: bytes) -> Iterator[bytes]:
     """One message in several frames."""
     kind = TEXT if text else BINARY
@@ -27,6 +22,11 @@ def pieces(text: bool, payload: bytes) -> Iterator[bytes]:
         final = _FINAL if at + PIECE_BYTES >= len(payload) else 0
         yield _head(final | kind, len(piece)) + piece
         kind = _CONTINUED
+
+
+def whole(text: bool, payload: bytes) -> bytes:
+    """One message, in one frame where it is short."""
+    return b"".join(pieces(text, payload))
 
 
 def _head(first: int, size: int) -> bytes:

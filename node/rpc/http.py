@@ -64,7 +64,7 @@ def make_app(
     app[keys.CONNECTIONS], app[keys.SITES], app[keys.NAMES] = set(), [], names
     app[keys.DOOR] = door or Door(DoorPolicy())
     library = app[keys.LIBRARY] = Library()
-    app[keys.CROWDS] = Crowds(Feed(backend, library.lane))
+    app[keys.CROWDS] = Crowds(Feed(backend, library.lane), backend)
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
     app.router.add_get("/openrpc.json", _openrpc)

@@ -14,7 +14,7 @@ from typing import Any
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
 from strongroom.consensus.types import TransactionId
 from strongroom.node.faults import Overloaded, RpcFault, TooLarge
-from strongroom.node.rpc import blobs
+from strongroom.node.rpc import blobs, latest
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import GUARDED, REASON
@@ -255,6 +255,14 @@ _TABLE = (
         lambda caller: caller.backend.node_status(),
     ),
     Method(
+        "node_consensus",
+        "The votes under way, as this node sees them: view, leader, proposal, who said what, what "
+        "waits in each lane, timers; the topic `consensus` tells of each change.",
+        (),
+        "document",
+        lambda caller: caller.backend.node_consensus(),
+    ),
+    Method(
         "node_evidence",
         "Fresh attestation evidence of this node over the nonce.",
         (_NONCE,),
@@ -359,9 +367,10 @@ _TABLE = (
     Method(
         "ledger_subscribe",
         "Be told of executed blocks as `ledger_event` notifications; a "
-        "slow reader is told which heights it missed.",
+        "slow reader is told which heights it missed. Of the votes under way, topic `consensus`: "
+        "the newest alone.",
         (
-            Parameter("topic", one_of(*TOPICS), "What to be told of."),
+            Parameter("topic", one_of(*TOPICS, latest.TOPIC), "What to be told of."),
             Parameter("from", OPTIONAL_HEIGHT, "First height; without it, the next block.", None),
         ),
         "subscription id",

@@ -59,6 +59,7 @@ EVENT: Schema = shape(
     {"subscription": COUNT, "topic": TEXT},
     {
         **COMPONENTS["BlockHead"]["properties"],
+        **COMPONENTS["Consensus"]["properties"],
         "block": ref("Block"),
         "transactions": array(ref("TransactionRow")),
         "missed": shape({"from": COUNT, "to": COUNT}),

@@ -53,6 +53,7 @@ RESULTS: dict[str, Schema] = {
     "service_users": ref("Users"),
     "service_nodes": array(ref("Node")),
     "node_status": ref("NodeStatus"),
+    "node_consensus": ref("Consensus"),
     "node_evidence": shape({"evidence": BYTES, "nonce": DIGEST}),
     "ledger_submit": {
         "anyOf": [
@@ -141,6 +142,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 _READS = (faults.NotFound, faults.TooLarge, faults.NotYet)
 _ENVELOPES = (faults.Refused, faults.TooLarge, faults.WrongChainOrEpoch, faults.NotReady)
 _OWN: dict[str, tuple[type[RpcFault], ...]] = {
+    "node_consensus": (faults.NotReady,),
     "node_evidence": (faults.NotReady,),
     "ledger_submit": _ENVELOPES,
     "ledger_submit_many": _ENVELOPES,

@@ -64,6 +64,25 @@ _HEAD = {
     "count": COUNT,
     "bytes": COUNT,
 }
+_VIEW = {
+    "view": COUNT,
+    "leader": TEXT,
+    "proposal": nullable(
+        shape(
+            {
+                "height": COUNT,
+                "hash": DIGEST,
+                "proposer": TEXT,
+                "time_ms": COUNT,
+                "batches": COUNT,
+                "bytes": COUNT,
+            }
+        )
+    ),
+    "notarize": array(TEXT),
+    "nullify": array(TEXT),
+    "finalize": array(TEXT),
+}
 _CERTIFICATE = shape(
     {"view": COUNT, "kind": TEXT, "signers": array(TEXT)},
     {"members": array(ANY), "recovered_at": COUNT},
@@ -185,6 +204,31 @@ COMPONENTS: dict[str, Schema] = {
             "alarm": nullable(TEXT),
             "clock_behind_ms": COUNT,
             "fresh": BOOL,
+        }
+    ),
+    "Consensus": shape(
+        {
+            "node": TEXT,
+            "time_ms": COUNT,
+            "epoch": COUNT,
+            "height": COUNT,
+            "quorum": COUNT,
+            "validators": array(TEXT),
+            **_VIEW,
+            "since_ms": COUNT,
+            "before": nullable(shape(_VIEW)),
+            "lanes": array(
+                shape({"name": TEXT, "length": COUNT, "waiting": COUNT, "frozen": BOOL})
+            ),
+            "timeouts": shape(
+                {
+                    "strikes": COUNT,
+                    "delta_ms": COUNT,
+                    "proposal_ms": _WHEN,
+                    "view_ms": _WHEN,
+                    "retry_ms": _WHEN,
+                }
+            ),
         }
     ),
     "Epoch": shape(

@@ -4,7 +4,8 @@ A subscription is a position in the ledger, not a queue: the ledger is its buffe
 stays flat whatever a reader does. One that lies further behind than the bound is told which heights
 it missed (`missed: {from, to}`, to be fetched with `ledger_blocks`), and goes on from the newest
 that are kept for it. Its first event never comes before the reply that names it. Who lies behind
-nothing waits in a crowd, and is told with all others (crowd.py).
+nothing waits in a crowd, and is told with all others (crowd.py). The votes under way have no
+heights: latest.py.
 """
 
 import asyncio
@@ -15,10 +16,13 @@ from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.faults import NotFound, Overloaded, RpcFault, TooLarge
 from strongroom.node.rpc import frames
 from strongroom.node.rpc.backend import Backend, Document
-from strongroom.node.rpc.crowd import Crowds, Put, notification
+from strongroom.node.rpc.crowd import Crowds
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.forms import Form
+from strongroom.node.rpc.jsonrpc import InvalidParams
+from strongroom.node.rpc.latest import TOPIC as LATEST
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.notifications import Put, notification
 from strongroom.node.rpc.outgoing import Share
 from strongroom.node.rpc.room import Room
 
@@ -66,7 +70,10 @@ class SubscriptionTable:
 
         Raises:
             TooLarge: this connection has as many as it may have.
+            InvalidParams: a height, of a topic that has none.
         """
+        if topic == LATEST and start is not None:
+            raise InvalidParams("topic 'consensus' has no heights: leave 'from' out")
         if len(self._tasks) >= self._limits.subscriptions_max:
             raise TooLarge(f"at most {self._limits.subscriptions_max} subscriptions per connection")
         executed: int = self._backend.node_status()["executed"]
@@ -111,7 +118,10 @@ class SubscriptionTable:
 
     async def _tell(self, id: int, topic: str, height: int) -> None:
         try:
-            await self._tell_from(id, topic, height)
+            if topic == LATEST:
+                await self._crowds.latest(self._form).listen(id, self._peer.put)
+            else:
+                await self._tell_from(id, topic, height)
         except InvariantBroken:
             raise
         except Exception as error:

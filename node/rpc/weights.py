@@ -32,6 +32,7 @@ _WEIGHTS = {
     "governance_state": 4 * 1024,
     "governance_proposals": 4 * 1024,
     "service_nodes": 4 * 1024,
+    "node_consensus": 4 * 1024,
     "blob_missing": 16 * 1024,
     "rpc.discover": 16 * 1024,
 }

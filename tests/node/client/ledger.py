@@ -21,6 +21,7 @@ from tests.enclave.fixtures import key_named
 from tests.enclave.succession import vote_key
 from tests.hang import HANG_SECONDS
 from tests.node.client.turning import DEFAULT_GRACE_MS, TurningChain
+from tests.node.rpc.results import least
 
 from strongroom.consensus import codec
 from strongroom.consensus.heads import Head, HeadBody
@@ -58,6 +59,7 @@ from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.door import open_door
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.schemas import ref
 
 ISSUER = Identity(key_named("member0"))
 EPOCH = Epoch(0)
@@ -325,6 +327,10 @@ class FakeNode:
             "epoch": self.epoch,
             "grace_ms": governance.grace_ms,
         }
+
+    def node_consensus(self) -> Document:
+        document: Document = least(ref("Consensus"))
+        return {**document, "node": self.name, "epoch": self.epoch}
 
     def metrics(self) -> str:
         return ""

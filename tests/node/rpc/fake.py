@@ -48,6 +48,9 @@ class FakeBackend:
         self.transactions: dict[int, list[Document]] = {}
         self.readings = 0
         """Blocks and heads that were asked for."""
+        self.view = 1
+        self.looks = 0
+        """How often the votes under way were looked at."""
         self.bug: Exception | None = None
         self.receipt_from = 0
         """Executed height from which on there are receipts."""
@@ -116,6 +119,12 @@ class FakeBackend:
 
     def node_status(self) -> Document:
         return {**self._least("NodeStatus"), "state": "voting", "executed": self.height}
+
+    def node_consensus(self) -> Document:
+        self.looks += 1
+        if self.bug is not None:
+            raise self.bug
+        return {**self._least("Consensus"), "view": self.view, "time_ms": self.looks}
 
     async def node_evidence(self, nonce: bytes) -> Document:
         return {"evidence": Blob(b"evidence"), "nonce": nonce}

@@ -9,7 +9,7 @@ import jsonschema
 import msgpack
 import pytest
 
-from strongroom.node.rpc import answering, crowd
+from strongroom.node.rpc import answering, notifications
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.methods import METHODS
 from strongroom.node.rpc.openrpc import EVENT
@@ -75,7 +75,7 @@ def as_json(value: Any) -> Any:
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Look at every answer and event; what was wrong fails the test at its end."""
     found: list[str] = []
-    answer_one, notify = answering._answer_one, crowd.notification
+    answer_one, notify = answering._answer_one, notifications.notification
 
     async def looked_at(value: Any, call: Any, room: Any) -> Any:
         reply = await answer_one(value, call, room)
@@ -92,7 +92,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return frame
 
     monkeypatch.setattr(answering, "_answer_one", looked_at)
-    for module in ("crowd", "subscriptions"):
+    for module in ("notifications", "subscriptions"):
         monkeypatch.setattr(f"strongroom.node.rpc.{module}.notification", told)
     yield found
     assert not found, "\n".join(dict.fromkeys(found))

@@ -1,0 +1,98 @@
+"""Listeners of what changes faster than anybody looks: the votes under way, told as they are now,
+at most four times a second.
+
+Owns the one look for all listeners of a form: encoded once, told where it changed. Whoever does not
+take it at once is told the newest at the next look, so nothing ever waits for a slow reader.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from strongroom.node.faults import NotReady
+from strongroom.node.rpc.backend import Backend, Document
+from strongroom.node.rpc.feed import Items
+from strongroom.node.rpc.forms import Form
+from strongroom.node.rpc.notifications import TURN, Put, kept_frame
+
+TOPIC = "consensus"
+LOOK_SECONDS = 0.25
+LOOK_BYTES = 128 * 1024
+"""Of a picture that is told each second to one listener: a service of hundreds of validators is
+told less often."""
+_MOVING = frozenset({"time_ms", "since_ms", "timeouts"})
+"""Says what the time is, not what has happened."""
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """One subscription."""
+
+    id: int
+    put: Put
+    gone: "asyncio.Future[None]"
+    """Done, with what was wrong, when nothing is told any more."""
+    told: int = 0
+    """Number of the picture that it was told last."""
+
+
+@dataclass(slots=True)
+class Latest:
+    """The viewers of one form."""
+
+    backend: Backend
+    form: Form
+    viewers: dict[Viewer, None] = field(default_factory=dict)
+    _number: int = 0
+    _seen: Document = field(default_factory=dict)
+    _task: "asyncio.Task[None] | None" = None
+
+    async def listen(self, id: int, put: Put) -> None:
+        """Be told until cancelled; raises what keeps this node from looking."""
+        viewer = Viewer(id, put, asyncio.get_running_loop().create_future())
+        self.viewers[viewer] = None
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._tell())
+        try:
+            await viewer.gone
+        finally:
+            self.viewers.pop(viewer, None)
+
+    def end(self) -> None:
+        """Tell nobody any more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _tell(self) -> None:
+        try:
+            while self.viewers:
+                await asyncio.sleep(await self._look())
+        except Exception as fault:
+            for viewer in tuple(self.viewers):
+                if not viewer.gone.done():
+                    viewer.gone.set_exception(fault)
+
+    async def _look(self) -> float:
+        """Tell who was not told of what is now; seconds until the next look."""
+        try:
+            document = self.backend.node_consensus()
+        except NotReady:
+            return LOOK_SECONDS
+        seen = {name: value for name, value in document.items() if name not in _MOVING}
+        if seen != self._seen:
+            self._seen, self._number = seen, self._number + 1
+        late = [viewer for viewer in self.viewers if viewer.told != self._number]
+        if not late:
+            return LOOK_SECONDS
+        items = tuple((name, self.form.encode(value)) for name, value in document.items())
+        await self._tell_late(late, items)
+        return max(LOOK_SECONDS, sum(len(value) for _, value in items) / LOOK_BYTES)
+
+    async def _tell_late(self, late: list[Viewer], items: Items) -> None:
+        number, made = self._number, dict[int, bytes]()
+        for count, viewer in enumerate(late, 1):
+            if viewer in self.viewers and viewer.put(
+                kept_frame(made, self.form, viewer.id, TOPIC, items)
+            ):
+                viewer.told = number
+            if count % TURN == 0:
+                await asyncio.sleep(0)
