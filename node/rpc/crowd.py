@@ -7,10 +7,12 @@ slow reader holds up nobody and holds no memory.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from strongroom.node.faults import RpcFault
+from strongroom.node.metrics.tallies import Count
 from strongroom.node.rpc import frames
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.feed import Feed, Items
@@ -133,6 +135,10 @@ class Crowds:
     """All of them, at one front door."""
 
     feed: Feed
+    subscribed: Count = field(default_factory=Counter)
+    """Subscriptions by topic, in a crowd or on the way to one."""
+    missed: int = 0
+    """Heights that slow listeners were told they missed, since the start."""
     _crowds: dict[tuple[str, str], Crowd] = field(default_factory=dict)
 
     def of(self, topic: str, form: Form) -> Crowd:
