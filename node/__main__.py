@@ -32,9 +32,9 @@ def main() -> int:
     try:
         config = load(arguments.config)
         sys.setswitchinterval(SWITCH_SECONDS)
-        configure_logging(config.log_level)
+        configure_logging(config.log_level, config.log_format)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(config))
+            runner.run(_run(config, arguments.config))
     except StrongroomError as fault:
         sys.stderr.write(f"error: {fault}\n")
         return 2
@@ -48,7 +48,7 @@ def main() -> int:
     return 0
 
 
-async def _run(config: NodeConfig) -> None:
+async def _run(config: NodeConfig, source: Path) -> None:
     """The enclave's process and the host's own code load side by side."""
     launched = await launch(config.layout.chip)
     try:
@@ -56,7 +56,7 @@ async def _run(config: NodeConfig) -> None:
 
         gc.freeze()
         gc.set_threshold(*COLLECTOR_THRESHOLDS)
-        await Host(config, launched).run()
+        await Host(config, launched, source).run()
     finally:
         launched.socket.close()
 

@@ -31,8 +31,11 @@ from strongroom.node.organisations import (
     read_door,
 )
 from strongroom.node.toml_reader import TableReader, line_numbers
+from strongroom.node.tracing.settings import TracingSettings, read_tracing, tracing_lines
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "human", "json")
+"""`auto`: for people where standard output is a terminal, else JSON."""
 PORT_MAX = 65_535
 PEERS_MAX = 127
 """Other members of one validator set."""
@@ -199,10 +202,15 @@ class NodeConfig:
     peers: tuple[Peer, ...] = ()
     """The other members, not this node."""
     log_level: str = "info"
+    log_format: str = "auto"
     limits: Limits = Limits()
     health: Address | None = None
     """Where health and metrics are also served, without TLS, on a socket that clients cannot
     fill."""
+    metrics: Address | None = None
+    """Where metrics alone are also served, without TLS."""
+    tracing: TracingSettings | None = None
+    """Where sampled traces go; nowhere without it."""
     hosts: tuple[str, ...] = ()
     """Names under which clients reach `rpc`, beside IP addresses, `localhost` and the name in `rpc`
     itself."""
@@ -274,7 +282,9 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         f"rpc = {_quoted(str(config.rpc))}",
         f"peer = {_quoted(str(config.peer))}",
         f"log_level = {_quoted(config.log_level)}",
+        *([] if config.log_format == "auto" else [f"log_format = {_quoted(config.log_format)}"]),
         *_optional("health", config.health),
+        *_optional("metrics", config.metrics),
         *_optional("announce_rpc", config.announce_rpc),
         *_optional("announce_peer", config.announce_peer),
         *([f"hosts = [{', '.join(map(_quoted, config.hosts))}]"] if config.hosts else []),
@@ -300,6 +310,7 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         config.door, None if credential is None else os.path.relpath(credential, base)
     )
     lines += source_lines(config.issuers, base)
+    lines += tracing_lines(config.tracing)
     return "\n".join(lines) + "\n"
 
 
@@ -309,8 +320,11 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     directory = top.parsed("directory", partial(_resolve, base))
     genesis = top.parsed("genesis", partial(_resolve, base))
     rpc, address = top.parsed("rpc", Address.parse), top.parsed("peer", Address.parse)
-    log_level = top.parsed("log_level", _log_level, "info")
+    log_level = top.parsed("log_level", partial(_one_of, LOG_LEVELS), "info")
+    log_format = top.parsed("log_format", partial(_one_of, LOG_FORMATS), "auto")
     health = top.parsed("health", _optional_address, "")
+    metrics = top.parsed("metrics", _optional_address, "")
+    tracing = read_tracing(top.table("tracing"))
     told_rpc = _read_announced(top, "announce_rpc", rpc)
     told_peer = _read_announced(top, "announce_peer", address)
     hosts = _read_hosts(top)
@@ -321,8 +335,11 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     top.finish()
     known = [peer for peer in peers if peer is not None]
     _check_members(top, name, rpc, address, known)
-    if health and str(health) in (str(rpc), str(address)):
-        top.problem("health", "is the same address as rpc or peer: it needs a port of its own")
+    for key, plain in (("health", health), ("metrics", metrics)):
+        if plain and plain in (str(rpc), str(address)):
+            top.problem(key, "is the same address as rpc or peer: it needs a port of its own")
+    if metrics and metrics == health:
+        top.problem("metrics", "is the same address as health, which serves metrics too: leave one")
     if (
         top.problems
         or name is None
@@ -340,8 +357,11 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         peer=address,
         peers=tuple(known),
         log_level=log_level or "info",
+        log_format=log_format or "auto",
         limits=limits,
         health=Address.parse(health) if health else None,
+        metrics=Address.parse(metrics) if metrics else None,
+        tracing=tracing,
         hosts=hosts,
         door=door,
         announce_rpc=told_rpc,
@@ -424,9 +444,9 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _log_level(text: str) -> str:
-    if text not in LOG_LEVELS:
-        raise ValueError(f"{text!r} is none of {', '.join(LOG_LEVELS)}")
+def _one_of(words: tuple[str, ...], text: str) -> str:
+    if text not in words:
+        raise ValueError(f"{text!r} is none of {', '.join(words)}")
     return text
 
 

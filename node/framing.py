@@ -6,11 +6,20 @@ Knows lengths and back-pressure; nothing of what a frame means.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import cast
 
 from strongroom.node.machine.transports import abort
 
 LENGTH_BYTES = 4
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Bytes of one peer, over all its connections."""
+
+    received: int = 0
+    sent: int = 0
 
 
 class FrameProtocol(asyncio.Protocol):
@@ -31,6 +40,8 @@ class FrameProtocol(asyncio.Protocol):
         self.frame_bytes_max = frame_bytes_max
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
+        self.traffic = Traffic()
+        """Counts what passes; may be replaced by one that counts several connections."""
         self._pending: list[bytes] = []
         self._pending_bytes = 0
 
@@ -65,6 +76,7 @@ class FrameProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer
         buffer += data
+        self.traffic.received += len(data)
         at, held = 0, len(buffer)
         while held - at >= LENGTH_BYTES:
             size = int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
@@ -99,6 +111,7 @@ class FrameProtocol(asyncio.Protocol):
 
     def _flush(self) -> None:
         data = b"".join(self._pending)
+        self.traffic.sent += len(data)
         self._pending.clear()
         self._pending_bytes = 0
         if self._transport is not None:

@@ -1,5 +1,5 @@
 """docs/interfaces.md from the code: every command with its options, every JSON-RPC method, every
-error code.
+error code; with it the pages of reference_operations.py: every metric, every event of the log.
 
 Owns the page's form and its few words about what no table holds. Run `./scripts/reference` after a
 change of commands or methods; a test compares. What shells complete is written with it
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
-from scripts import completions
+from scripts import completions, reference_operations
 
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node import faults
@@ -164,11 +164,16 @@ def page() -> str:
     return text + SEALED + PYTHON
 
 
+PAGES = {PAGE: page, **reference_operations.PAGES}
+
+
 def main() -> int:
-    """Write the page, or with `--check` compare it; exit 1 if it differs."""
+    """Write the pages, or with `--check` compare them; exit 1 if one differs."""
     if "--check" in sys.argv[1:]:
-        return int(PAGE.read_text() != page() or not completions.are_written())
-    PAGE.write_text(page())
+        written = all(file.read_text() == made() for file, made in PAGES.items())
+        return int(not written or not completions.are_written())
+    for file, made in PAGES.items():
+        file.write_text(made())
     completions.write()
     return 0
 

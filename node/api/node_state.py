@@ -75,10 +75,14 @@ class NodeState:
         return self.alarm or self.execution_alarm or clock_in_words(self.clock_behind_ms)
 
     def _is_behind(self, height: int) -> bool:
+        return height + BEHIND_BLOCKS < max(self.claimed_height, self.fresh_height)
+
+    @property
+    def claimed_height(self) -> int:
+        """What f+1 validators say to be final, so one honest one at least; 0: none says."""
         claimed = sorted((one.body.height for one in self.statuses.values()), reverse=True)
         faults = self.description.quorum.faults
-        honest_claim = claimed[min(faults, len(claimed) - 1)] if claimed else 0
-        return height + BEHIND_BLOCKS < max(honest_claim, self.fresh_height)
+        return claimed[min(faults, len(claimed) - 1)] if claimed else 0
 
     @property
     def execution_lag(self) -> int:

@@ -12,9 +12,9 @@ from strongroom.consensus import codec
 from strongroom.consensus.heads import Head
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.governance.document import Document as PublicState
-from strongroom.node.api import metrics
 from strongroom.node.api.access_state import access_document
 from strongroom.node.api.ledger import LedgerDesk
+from strongroom.node.api.metrics import NodeMetrics
 from strongroom.node.api.nodes import node_documents, status_document, validator_documents
 from strongroom.node.api.public_state import (
     epoch_documents,
@@ -51,6 +51,7 @@ class Service:
         self._sources = sources
         self._ledger, self._queries = LedgerDesk(sources), QueryDesk(sources, on_heads)
         self._screen = screen_of(sources)
+        self._metrics = NodeMetrics(sources)
         ledger = self._ledger
         self.transaction_reading, self.receipt = ledger.transaction_reading, ledger.receipt
         self.transaction_status = ledger.transaction_status
@@ -233,19 +234,24 @@ class Service:
 
     def metrics(self) -> str:
         """Prometheus text."""
-        return metrics.render(self._sources, self._sources.state())
+        return self._metrics.render()
 
     # --- transactions and queries ---
 
     def screen(self, envelopes: list[bytes]) -> dict[int, RpcFault]:
         """Those that are not worth batching (Backend.screen)."""
-        return self._screen.faults(envelopes)
+        faults = self._screen.faults(envelopes)
+        if faults:
+            self._sources.observer.refused["screened"] += len(faults)
+        return faults
 
     def submit(
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
     ) -> "Future[list[Place]] | list[TransactionId]":
         """Into the mempool (Backend.submit)."""
         state = self._sources.state()
+        if not state.begun or not state.voting:
+            self._sources.observer.refused["not_ready"] += len(envelopes)
         if not state.begun:
             raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
         if not state.voting:

@@ -23,6 +23,7 @@ from strongroom.node.faults import NotReady
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
+from strongroom.node.metrics.observer import Observer
 from strongroom.node.network.heads import Heads
 from strongroom.node.network.links import Links
 
@@ -46,6 +47,7 @@ class Sources:
     batches: BatchPool
     links: Links
     heads: Heads
+    observer: Observer
 
     def epoch_key(self, epoch: Epoch) -> bytes | None:
         """What calls of an epoch are sealed to; None: this node does not know it."""

@@ -29,6 +29,7 @@ from strongroom.node.enclave_client.replies import (
     Freshness,
     MadeChunks,
 )
+from strongroom.node.metrics.tallies import Histograms
 
 
 class EnclaveClient:
@@ -55,6 +56,11 @@ class EnclaveClient:
     def pid(self) -> int:
         """Process id of the enclave."""
         return self._connection.pid
+
+    @property
+    def waits(self) -> Histograms:
+        """How long requests waited for their answers, by operation."""
+        return self._connection.waits
 
     @property
     def closed(self) -> asyncio.Event:

@@ -8,6 +8,7 @@ calls.py.
 
 import asyncio
 import signal
+import time
 from collections import deque
 from pathlib import Path
 from typing import Any, Self
@@ -27,6 +28,8 @@ from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, Unfore
 from strongroom.node.faults import Overloaded
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.machine.transports import abort
+from strongroom.node.metrics.catalogue import FAST
+from strongroom.node.metrics.tallies import Histograms
 
 REQUESTS_MAX = 1024
 OTHERS_REQUESTS_MAX = 512
@@ -87,6 +90,8 @@ class EnclaveConnection:
         self._open = asyncio.Event()
         """Clear while one process hands over to the next: requests wait."""
         self._open.set()
+        self.waits = Histograms(FAST)
+        """How long requests waited for their answers, by operation."""
 
     @classmethod
     async def start(cls, chip: Path, log: Path | None = None) -> Self:
@@ -178,8 +183,11 @@ class EnclaveConnection:
             raise refusal_of(RefusalKind.NOT_CANONICAL, f"{op.name}: {error}") from None
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         behind.waiting.append(future)
+        began = time.perf_counter()
         behind.frames.send(request)
-        return _answer_in(op, await future)
+        frame = await future
+        self.waits[op.name].observe(time.perf_counter() - began)
+        return _answer_in(op, frame)
 
 
 def _answer_in(op: Op, frame: bytes) -> Any:

@@ -7,7 +7,7 @@ for a header that anchors it (PROTOCOL §5). Runs beside the ordering of the nex
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -27,6 +27,7 @@ from strongroom.node.ledger.store import BlockStore
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
 from strongroom.node.mempool.waiters import Waiters
+from strongroom.node.metrics.observer import Observer
 
 RUN_BLOCKS_MAX = 64
 RUN_BYTES_MAX = 16 * 1024 * 1024
@@ -55,7 +56,9 @@ class Pipeline:
         on_final: Callable[[FinalRecord], None],
         on_executed: Callable[[Executed], None],
         on_public: Callable[[], None],
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Observer()
         self._store, self._enclave, self._history = store, enclave, history
         self._batches, self._answers, self._mempool = batches, answers, mempool
         self._on_final, self._on_executed, self._on_public = on_final, on_executed, on_public
@@ -74,11 +77,11 @@ class Pipeline:
         (follower.py)."""
         self.on_behind: Callable[[], None] = lambda: None
         """Told when `behind` is set."""
-        self.executed_transactions = 0
 
-    def put(self, commits: Iterable[Commit]) -> None:
+    def put(self, commits: Sequence[Commit]) -> None:
         """Take final blocks, in height order."""
         self._commits.extend(commits)
+        self._observer.final(commits)
         if self._commits:
             self._arrived.set()
 
@@ -148,6 +151,7 @@ class Pipeline:
 
     async def _carry_out(self, run: list[Commit]) -> None:
         recorded = self._store_blocks(run)
+        self._observer.recorded(run)
         self._on_final(recorded)
         self._report_durable()
         if not self.behind.is_set():
@@ -186,7 +190,9 @@ class Pipeline:
     ) -> None:
         """Execute recorded blocks, record the outcomes, answer who waits; on start also for what
         was left over."""
+        self._observer.executing()
         encoded = await self._enclave.execute(blocks, certificate)
+        self._observer.executed(len(blocks))
         outcomes = [Outcome.decode(data).with_root(root) for data, root in encoded]
         await self.record_outcomes(
             [header for header, _ in blocks], [data for data, _ in encoded], outcomes, linger=linger
@@ -214,12 +220,16 @@ class Pipeline:
             ahead: anchors prove them, and the enclave does not stand there yet (see `reach`).
         """
         blocks_leaves = [outcome.ids_and_codes() for outcome in outcomes]
-        for header, data, outcome, leaves in zip(
-            headers, encoded, outcomes, blocks_leaves, strict=True
-        ):
-            self._record(header.height, data, outcome, leaves)
+        fresh = {
+            header.height
+            for header, data, outcome, leaves in zip(
+                headers, encoded, outcomes, blocks_leaves, strict=True
+            )
+            if self._record(header.height, data, outcome, leaves)
+        }
         if not linger:
             self._store.sync()
+        self._observer.kept()
         for header, outcome, leaves in zip(headers, outcomes, blocks_leaves, strict=True):
             self.reached = self.reached if ahead else header.height
             self.executed = max(self.executed, header.height)
@@ -229,9 +239,10 @@ class Pipeline:
                     height=header.height,
                     envelopes=outcome.codes.count(Code.INTERNAL),
                 )
-            self.executed_transactions += len(leaves)
             self._answers.settle(header.height, leaves, outcome.result_at)
             self._mempool.executed(leaves)
+            if header.height in fresh:
+                self._observer.answered(header, outcome.codes, leaves)
             root = self._history.root(header.height + 1)
             self._unspoken.append(Executed(header.height, root, next_epoch(outcome, header)))
         if not linger:
@@ -253,15 +264,17 @@ class Pipeline:
 
     def _record(
         self, height: Height, data: bytes, outcome: Outcome, leaves: list[tuple[bytes, int]]
-    ) -> None:
+    ) -> bool:
+        """Is this outcome new here?"""
         recorded = self._store.outcome(height) if height <= self._store.newest_outcome else None
         if recorded is not None:  # before a restart, or by a peer's word that an anchor proved
             same = recorded == data or Outcome.decode(recorded).history_leaf == outcome.history_leaf
             invariant(same, f"height {height} gave another outcome before")
-            return
+            return False
         leaf = outcome.history_leaf
         self._store.append_outcome(height, data, leaves, leaf.hash)
         self._history.append(leaf)
+        return True
 
     def _data_of(self, digest: Digest) -> Batch:
         batch = self._batches.get(digest)

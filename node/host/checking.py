@@ -249,7 +249,11 @@ class Examination:
         if host is not None and host.alive:
             self._note("ports", Level.OK, f"the node runs already, as process {host.pid}")
             return
-        listens = [one for one in (config.rpc, config.peer, config.health) if one is not None]
+        listens = [
+            one
+            for one in (config.rpc, config.peer, config.health, config.metrics)
+            if one is not None
+        ]
         for address in listens:
             try:
                 check_free(address.port, address.host)

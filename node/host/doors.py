@@ -15,16 +15,18 @@ from aiohttp import web
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import tls
 from strongroom.node.api.service import Service
-from strongroom.node.config import NodeConfig
+from strongroom.node.config import Limits, NodeConfig
 from strongroom.node.machine.descriptors import divide, raise_limit
 from strongroom.node.machine.durable_files import write_atomic
 from strongroom.node.machine.listening import Listener
 from strongroom.node.network.links import PEER_CONNECTIONS_MAX, Links
+from strongroom.node.rpc import app_keys as keys
 from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.monitoring import make_health_app
+from strongroom.node.rpc.site import bounds_of
 
 log = structlog.get_logger()
 
@@ -36,6 +38,8 @@ class Doors:
         self._config, self._links = config, links
         self._peers: Listener | None = None
         self._clients: list[web.AppRunner] = []
+        self._app: web.Application | None = None
+        """The clients' front door, once it is open."""
         self._context: ssl.SSLContext | None = None
         """Of both doors with TLS, once they are open."""
 
@@ -55,20 +59,25 @@ class Doors:
         self.renew()
         context = tls.server_context(config.layout.tls_certificate, config.layout.tls_key)
         self._context = context
-        bounds, peers_max = self._bounds()
+        bounds, peers_max = self._bounds(config.limits)
         where = config.peer
         try:
             self._peers = await self._links.listen(config.peer, context, spawn, peers_max)
             hosts = (config.name, config.rpc.host, config.told_rpc.host, *config.hosts)
-            if config.health is not None:
-                hosts = (*hosts, config.health.host)
+            plain = (one.host for one in (config.health, config.metrics) if one is not None)
+            hosts = (*hosts, *plain)
             where = config.rpc
-            app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
+            self._app = app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
             self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]
             if config.health is not None:
                 where, health = config.health, make_health_app(app)
                 self._clients.append(
                     await serve(health, config.health.host, config.health.port, None)
+                )
+            if config.metrics is not None:
+                where, metrics = config.metrics, make_health_app(app, health=False)
+                self._clients.append(
+                    await serve(metrics, config.metrics.host, config.metrics.port, None)
                 )
         except OSError as error:
             raise OperatorFault(
@@ -76,10 +85,17 @@ class Doors:
                 "says who has it"
             ) from None
 
-    def _bounds(self) -> tuple[RpcLimits, int]:
-        """The configured bounds, lowered to what the descriptors of this process allow; how many
-        connections peers may have."""
-        limits = self._config.limits
+    def limit(self, limits: Limits) -> None:
+        """From now on clients' door has these bounds, as far as descriptors allow; whoever is in
+        stays."""
+        if self._app is not None:
+            self._app[keys.LIMITS].become(self._bounds(limits)[0])
+            for site in self._app[keys.SITES]:
+                site.listener.bounds = bounds_of(self._app[keys.LIMITS])
+
+    def _bounds(self, limits: Limits) -> tuple[RpcLimits, int]:
+        """These bounds, lowered to what the descriptors of this process allow; how many connections
+        peers may have."""
         descriptors = raise_limit()
         shares = divide(descriptors, clients=limits.connections_max, peers=PEER_CONNECTIONS_MAX)
         if shares.clients < limits.connections_max:

@@ -11,6 +11,7 @@ import contextlib
 import signal
 from collections.abc import Coroutine
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,7 +25,7 @@ from strongroom.node import tls
 from strongroom.node.api.node_state import NodeState
 from strongroom.node.api.service import Service
 from strongroom.node.api.sources import Sources
-from strongroom.node.config import NodeConfig
+from strongroom.node.config import Limits, NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.launch import EnclaveEnded, Launched
 from strongroom.node.host import upkeep
@@ -38,7 +39,9 @@ from strongroom.node.host.execution_watch import (
     keep_watch,
     tell_of_execution,
 )
+from strongroom.node.host.observing import Export, observe
 from strongroom.node.host.participation import Participation
+from strongroom.node.host.reload import Reload
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.state import read_picture, read_state
@@ -52,6 +55,7 @@ from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import disk_faults, write_atomic
 from strongroom.node.machine.run_records import RunRecord
+from strongroom.node.machine.terminals import Terminal
 from strongroom.node.membership.acquaintance import Acquaintance
 from strongroom.node.membership.issuer_keys import IssuerWatch
 from strongroom.node.membership.joining import Introduction
@@ -66,8 +70,16 @@ class Host:
     """One node. `run` returns when the node was told to stop; it raises what made it stop
     otherwise."""
 
-    def __init__(self, config: NodeConfig, launched: Launched) -> None:
+    def __init__(self, config: NodeConfig, launched: Launched, source: Path | None = None) -> None:
+        """Make it.
+
+        Args:
+            config: what its operator wants.
+            launched: its enclave's process.
+            source: the file that the configuration was read from; read again at SIGHUP.
+        """
         self.config, self._launched = config, launched
+        self._source = source or config.layout.config
         self.layout = config.layout
         self._stage = "starting"
         self.boot = 0
@@ -79,6 +91,10 @@ class Host:
         """What was found wrong with the ledger's files by whoever read them."""
         self._sealing = asyncio.Lock()
         self.supervisor = Supervisor()
+        self._terminal = Terminal()
+        self._export: Export | None = None
+        self._reload: Reload | None = None
+        """Once there is something that limits bound."""
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop cleanly.
@@ -90,6 +106,7 @@ class Host:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         with contextlib.ExitStack() as stack:
             with disk_faults(self.layout.lock):
                 lock = acquire_lock(self.layout.lock)
@@ -164,6 +181,22 @@ class Host:
             self.doors.close()
             self.links.close()
 
+    def _hang_up(self) -> None:
+        """SIGHUP: the configuration changed; or the terminal that this node was run in has gone."""
+        if self._terminal.has_gone():
+            self._stopping.set()
+        elif self._reload is None:
+            log.warning("config.not_reloaded", problems=["this node is still starting: ask again"])
+        else:
+            self._reload.again()
+
+    def _limit(self, limits: Limits) -> None:
+        """Go by other limits from now on."""
+        self.doors.limit(limits)
+        self.mempool.limit(limits)
+        self.store.limit(limits.segment_bytes_max)
+        self.wiring.participant.limit_log(limits.wal_bytes_max)
+
     def record_processes(self) -> None:
         """Write down which processes this node is."""
         with disk_faults(self.layout.run):
@@ -177,7 +210,9 @@ class Host:
             on_alarm=tell_of_execution,
         )
         self._introduction = Introduction(self.enclave, self.config)
+        observer, self._export = observe(self.config)
         resources = Resources(
+            observer=observer,
             config=self.config,
             genesis=self.genesis,
             epochs=self.epochs,
@@ -202,6 +237,7 @@ class Host:
         self.links, self.heads, self.batches = wiring.links, wiring.heads, wiring.batches
         self.answers, self.mempool, self.pipeline = wiring.answers, wiring.mempool, wiring.pipeline
         self.doors = Doors(self.config, wiring.links)
+        self._reload = Reload(self._source, self.config, self._limit)
         self.participation = Participation(resources, wiring, on_alarm=self.raise_alarm)
         self.change = ProcessChange(
             resources=resources,
@@ -237,6 +273,7 @@ class Host:
             batches=wiring.batches,
             links=wiring.links,
             heads=wiring.heads,
+            observer=wiring.observer,
         )
 
     @property
@@ -309,6 +346,8 @@ class Host:
         if self.config.issuers:
             self.spawn(self._issuer_watch().run())
         self.spawn(self.chunks.keeper.run())
+        if self._export is not None:
+            self.spawn(self._export())
         self.spawn(keep_watch(self.watch, self.state))
 
     def _issuer_watch(self) -> IssuerWatch:

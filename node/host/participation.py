@@ -92,7 +92,12 @@ class Participation:
                 self._driver.lane_open.clear()
                 continue
             header = run.lane.begin(envelopes, run.replica.state.final_cut[run.own])
+            journeys = self._wiring.observer.journeys
+            if journeys is not None:
+                journeys.batched(envelopes, int(run.own))
             signature = await enclave.sign_batch(header.digest)
+            if journeys is not None:
+                journeys.signed()
             self._events.put(OwnBatch(run.lane.complete(signature)))
 
     # --- fresh ---

@@ -3,7 +3,7 @@
 Owns the list alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.types import Height, PublicKey
@@ -13,6 +13,7 @@ from strongroom.node.config import NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
+from strongroom.node.metrics.observer import Observer
 from strongroom.node.sync.snapshots import Snapshots
 
 
@@ -32,3 +33,5 @@ class Resources:
     tls_key: bytes
     applied: Height
     """What the enclave has executed."""
+    observer: Observer = field(default_factory=Observer)
+    """Notes what the parts do."""

@@ -77,6 +77,8 @@ class Wiring:
 
     def __init__(self, resources: Resources, start: ReplicaStart, hooks: Hooks) -> None:
         self._hooks, self._resources = hooks, resources
+        self.observer = resources.observer
+        self.observer.epoch([one.node_key for one in start.description.validators])
         self.events, self.batches = EventQueue(), BatchPool()
         self.participant = self._make_participant(start)
         self.links = self._make_links()
@@ -142,6 +144,7 @@ class Wiring:
             envelope_bytes_max=ENVELOPE_BYTES_MAX,
             weights=self.door.weights,
             on_refused=self.door.penalise,
+            observer=self.observer,
         )
 
     def _make_pipeline(self) -> Pipeline:
@@ -156,6 +159,7 @@ class Wiring:
             on_final=lambda record: self.events.put(Recorded(record)),
             on_executed=self.events.put,
             on_public=self._nudge,
+            observer=self.observer,
         )
 
     def _make_follower(self) -> Follower:
@@ -229,6 +233,7 @@ class Wiring:
             on_fault=self.inbox.note_fault,
             on_epochs=self.heads.recount,
             on_epoch=self._begin_epoch,
+            observer=self.observer,
         )
 
     # --- what happens between them ---

@@ -128,6 +128,10 @@ class Segments:
         if self._newest not in self._markers and not read_only:
             self._begin(self._newest).close()
 
+    def limit(self, segment_bytes_max: int) -> None:
+        """From now on a file of this size takes no further block."""
+        self._segment_bytes_max = segment_bytes_max
+
     @property
     def firsts(self) -> list[int]:
         """First heights of the files, ascending."""

@@ -97,6 +97,10 @@ class BlockStore:
         """Height of the newest outcome appended; 0 when there is none."""
         return self._segments.heights.outcome
 
+    def limit(self, segment_bytes_max: int) -> None:
+        """From now on a segment of this size takes no further block."""
+        self._segments.limit(segment_bytes_max)
+
     def append_block(self, height: int, payload: bytes) -> None:
         """Add the block of height `newest_block` + 1; durable after `sync`.
 

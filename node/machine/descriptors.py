@@ -12,7 +12,7 @@ from strongroom.consensus.errors import OperatorFault
 OWN = 96
 """Ledger, log, index, snapshots, the enclave's sockets, the event loop, threads that read files."""
 HEALTH = 16
-"""Connections to the socket of health and metrics."""
+"""Connections to each of the two sockets of health and of metrics."""
 REFUSED_MAX = 32
 """Clients that are being told 503."""
 PEER_SHARE = 3
@@ -56,6 +56,6 @@ def raise_limit() -> int:
 
 def divide(descriptors: int, *, clients: int, peers: int) -> Shares:
     """Share out `descriptors`; `clients` and `peers` are what is wanted of each at most."""
-    left = descriptors - OWN - HEALTH - REFUSED_MAX
+    left = descriptors - OWN - 2 * HEALTH - REFUSED_MAX
     for_peers = min(peers, left // PEER_SHARE)
     return Shares(min(clients, left - for_peers), REFUSED_MAX, for_peers, HEALTH)

@@ -55,24 +55,27 @@ class FairQueue:
         self, weights: Iterable[tuple[str, int]], envelopes_max: int, bytes_max: int
     ) -> None:
         known = list(weights)
-        total = sum(weight for _, weight in known) or 1
+        self._total = sum(weight for _, weight in known) or 1
         self.own = Share("", 1, envelopes_max, bytes_max)
         """The node's own words, and what nobody in the table submits."""
         self._shares = {"": self.own}
         for name, weight in known:
-            share = Share(
-                name,
-                weight,
-                max(1, envelopes_max * weight // total),
-                max(1, bytes_max * weight // total),
-            )
-            self._shares[name] = share
+            self._shares[name] = Share(name, weight, 0, 0)
+        self.resize(envelopes_max, bytes_max)
         self._turns: deque[Share] = deque()
         """Those with envelopes that wait; the first one's turn it is."""
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
+
+    def resize(self, envelopes_max: int, bytes_max: int) -> None:
+        """From now on there is room for so many, and so many bytes; what is held already stays."""
+        self.own.envelopes_max, self.own.bytes_max = envelopes_max, bytes_max
+        for share in self._shares.values():
+            if share is not self.own:
+                share.envelopes_max = max(1, envelopes_max * share.weight // self._total)
+                share.bytes_max = max(1, bytes_max * share.weight // self._total)
 
     def share_of(self, name: str) -> Share:
         """An organisation's share; the node's own for who is not in the table."""

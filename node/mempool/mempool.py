@@ -7,6 +7,7 @@ their SHA-256. There is no gossip: what a client gave to this node, this node or
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
@@ -20,6 +21,7 @@ from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.ledger.place import Place
 from strongroom.node.mempool.fair_queue import FairQueue, Share
 from strongroom.node.mempool.waiters import Waiters
+from strongroom.node.metrics.observer import Observer
 
 RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512
@@ -57,6 +59,7 @@ class Mempool:
         envelope_bytes_max: int,
         weights: Iterable[tuple[str, int]] = (),
         on_refused: Callable[[str, int], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Make an empty one.
 
@@ -67,8 +70,12 @@ class Mempool:
             weights: (organisation, weight): each has room and turns by its weight; the node's own
                 words have others'.
             on_refused: told whose envelopes execution refused, and how many.
+            observer: notes what is taken, refused and batched.
         """
         self._answers, self._on_refused = answers, on_refused
+        self._observer = observer or Observer()
+        self._waits_since = 0.0
+        """Since when the oldest envelope waits for a batch, about; monotonic seconds."""
         self._envelope_bytes_max = envelope_bytes_max
         self._queue = FairQueue(weights, limits.mempool_envelopes_max, limits.mempool_bytes_max)
         self._known: dict[bytes, tuple[int, Share]] = {}
@@ -77,6 +84,10 @@ class Mempool:
         self._arrived = asyncio.Event()
         self._look = asyncio.Event()
         """Something changed that a waiting batch may go by: its size, or the view."""
+
+    def limit(self, limits: Limits) -> None:
+        """From now on these are the bounds; what was taken stays."""
+        self._queue.resize(limits.mempool_envelopes_max, limits.mempool_bytes_max)
 
     @property
     def envelopes(self) -> int:
@@ -104,12 +115,14 @@ class Mempool:
         size = 0
         for envelope in envelopes:
             if len(envelope) > limit:
+                self._observer.refused["too_large"] += 1
                 raise TooLarge(
                     f"envelope of {len(envelope)} bytes: at most {limit} are taken", limit=limit
                 )
             size += len(envelope)
         share = self._queue.share_of(organisation)
         if not share.has_room(len(envelopes), size):
+            self._observer.refused["full"] += 1
             raise Overloaded(
                 "the mempool is full: nothing was taken, try again", retry_after_ms=RETRY_AFTER_MS
             )
@@ -127,8 +140,10 @@ class Mempool:
             queue.put_first(fresh)
         else:
             queue.extend(share, fresh)
+        if self._observer.journeys is not None:
+            self._observer.journeys.taken(ids, envelopes)
         if queue:
-            self._arrived.set()
+            self._begin_to_wait()
             if len(queue) >= BATCH_ENVELOPES_GOAL:
                 self.look()
         return self._answers.expect(ids) if wait else ids
@@ -148,6 +163,12 @@ class Mempool:
         self.remember(envelopes)
         self._queue.put_first(envelopes)
         if self._queue:
+            self._begin_to_wait()
+
+    def _begin_to_wait(self) -> None:
+        """Something waits for a batch."""
+        if not self._arrived.is_set():
+            self._waits_since = time.monotonic()
             self._arrived.set()
 
     def pending(self, id: TransactionId) -> bool:
@@ -214,6 +235,9 @@ class Mempool:
             # What a batch must have (block_data.is_void), and more than it counts here.
             mean_min=ENVELOPE_BYTES_MEAN_MIN + _ENVELOPE_OVERHEAD,
         )
+        now = time.monotonic()
+        self._observer.batched(now - self._waits_since)
+        self._waits_since = now
         if not self._queue:
             self._arrived.clear()
         return taken

@@ -20,7 +20,7 @@ from strongroom.consensus.types import PublicKey, SignerIndex
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.config import Address
 from strongroom.node.enclave_client.replies import CheckedPeer
-from strongroom.node.framing import FrameProtocol
+from strongroom.node.framing import FrameProtocol, Traffic
 from strongroom.node.machine.listening import Bounds, Guest, Listener
 from strongroom.node.machine.transports import abort
 from strongroom.node.network.handshake import HANDSHAKE_SECONDS, Handshake, Wire
@@ -88,6 +88,8 @@ class Links:
     on_lost: Callable[[PublicKey], None]
     links: dict[PublicKey, Link] = field(default_factory=dict)
     views: dict[PublicKey, PeerView] = field(default_factory=dict)
+    traffic: dict[PublicKey, Traffic] = field(default_factory=dict)
+    """Bytes of each node that was ever linked; as bounded as `views`."""
     _keys: tuple[PublicKey, ...] = ()
     """Node keys of the epoch, by signer index."""
     _indexes: dict[PublicKey, SignerIndex] = field(default_factory=dict)
@@ -279,6 +281,10 @@ class Links:
             peer.evidence_digest,
             view.checked + 1,
         )
+        known = self.traffic.setdefault(key, Traffic())
+        known.received += wire.frames.traffic.received
+        known.sent += wire.frames.traffic.sent
+        wire.frames.traffic = known
         older = self.links.get(key)
         self.links[key] = link
         if older is not None and older.frames.connected:

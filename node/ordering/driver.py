@@ -8,13 +8,13 @@ be durable is so before it is said aloud, because that is the order of the effec
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
 from strongroom.consensus import codec
-from strongroom.consensus.messages import RANGE, encode_message
+from strongroom.consensus.messages import RANGE, BatchMessage, encode_message
 from strongroom.consensus.replica.events import Equivocation, LaneFork, Now
 from strongroom.consensus.types import Lane, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
@@ -25,6 +25,7 @@ from strongroom.node.ledger.reading import block_at
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.mempool.mempool import Mempool
+from strongroom.node.metrics.observer import Observer
 from strongroom.node.network.links import Links
 from strongroom.node.ordering.effects import (
     Accuse,
@@ -81,6 +82,7 @@ class Hands:
     """Another epoch is known."""
     on_epoch: Callable[[EpochDescription], None]
     """Another epoch begins here."""
+    observer: Observer = field(default_factory=Observer)
 
 
 class Driver:
@@ -93,10 +95,10 @@ class Driver:
         self.lane_open = asyncio.Event()
         """Set while what is submitted goes into a lane of this node's own."""
         self._following = False
-        links, wal = hands.links, hands.wal
+        links = hands.links
         self._acts: dict[type, Callable[[Any], object]] = {
-            Append: lambda effect: wal.append(effect.kind, effect.payload),
-            Sync: lambda _: wal.sync(),
+            Append: self._append,
+            Sync: self._sync,
             StoreNow: lambda _: hands.pipeline.record(),
             ReplaceLog: self._replace_log,
             Tell: self._tell,
@@ -104,8 +106,8 @@ class Driver:
             StoreBlocks: lambda effect: hands.pipeline.put(effect.commits),
             EpochBegins: self._begin_epoch,
             BatchAgain: lambda effect: hands.mempool.batch_again(list(effect.envelopes)),
-            ViewChanged: lambda _: hands.mempool.look(),
-            Accuse: lambda effect: hands.on_evidence(effect.description, effect.evidence),
+            ViewChanged: self._change_view,
+            Accuse: self._accuse,
             Fault: self._note_fault,
             Alarm: lambda effect: hands.on_alarm(effect.reason),
         }
@@ -173,6 +175,7 @@ class Driver:
         enclave = self._hands.enclave
         match effect:
             case Sign(casts):
+                self._hands.observer.cast(casts)
                 signatures = await enclave.cast([cast.statement for cast in casts])
                 await self.carry_out(self.participant.signed(casts, signatures))
             case SignAgain(statements):
@@ -192,8 +195,28 @@ class Driver:
 
     # --- acts ---
 
+    def _append(self, effect: Append) -> None:
+        self._hands.wal.append(effect.kind, effect.payload)
+        self._hands.observer.logged(effect.kind, effect.payload)
+
+    def _sync(self, _: Sync) -> None:
+        began = time.perf_counter()
+        self._hands.wal.sync()
+        self._hands.observer.synced(time.perf_counter() - began)
+
+    def _change_view(self, _: ViewChanged) -> None:
+        self._hands.observer.view_changed()
+        self._hands.mempool.look()
+
+    def _accuse(self, effect: Accuse) -> None:
+        self._hands.observer.accused()
+        self._hands.on_evidence(effect.description, effect.evidence)
+
     def _tell(self, effect: Tell) -> None:
         data = encode_message(effect.message)
+        journeys = self._hands.observer.journeys
+        if journeys is not None and effect.to is None and type(effect.message) is BatchMessage:
+            journeys.said()
         if effect.to is None:
             self._links.broadcast(data)
         else:
@@ -218,6 +241,7 @@ class Driver:
     def _begin_epoch(self, effect: EpochBegins) -> None:
         description = effect.description
         self._links.turn_to(description)
+        self._hands.observer.epoch([one.node_key for one in description.validators])
         log.info(
             "epoch.begins", epoch=description.epoch, member=self.participant.run.own is not None
         )

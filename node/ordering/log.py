@@ -83,6 +83,10 @@ class LogContent:
         """Own batches that ended epochs left unordered, with those envelopes that no batch of this
         epoch holds yet."""
 
+    def limit(self, bytes_max: int) -> None:
+        """From now on a new log begins beyond so many bytes, or twice what must be carried."""
+        self._bytes_max = self._rotate_at = bytes_max
+
     # --- what is added ---
 
     def record(self, record: Record) -> Append:

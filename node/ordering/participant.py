@@ -283,6 +283,10 @@ class Participant:
         run.tick(turn)
         return self._finish(turn)
 
+    def limit_log(self, bytes_max: int) -> None:
+        """From now on the log begins anew above this, or above twice what must be carried over."""
+        self._log.limit(bytes_max)
+
     def rotate_log(self) -> list[Effect]:
         """Begin a new log now, however short the old one is."""
         return self._log.rotate(self.replica.state, self._pool)

@@ -1,5 +1,8 @@
 """What the front door's application carries with it, by key."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 from aiohttp import web
 
 from strongroom.node.rpc.backend import Backend
@@ -25,3 +28,21 @@ NAMES = web.AppKey("names", frozenset[str])
 """Under which the node is reached, beside its IP addresses."""
 MAIN = web.AppKey("main", web.Application)
 """Of the health socket's application: the front door's."""
+
+
+class Rendered(Protocol):
+    """Numbers that can be told as text."""
+
+    def render(self) -> str: ...
+
+
+class Kept(Protocol):
+    """A text that is made anew now and then."""
+
+    def get(self, kept: bool, make: Callable[[], str]) -> str: ...
+
+
+TOLD = web.AppKey("told", Kept)
+"""The last text of metrics."""
+METRICS = web.AppKey("metrics", Rendered)
+"""The front door's own numbers."""

@@ -7,9 +7,11 @@ slow reader holds up nobody and holds no memory.
 """
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 
 from strongroom.node.faults import RpcFault
+from strongroom.node.metrics.tallies import Count
 from strongroom.node.rpc import frames
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.failures import log_failure
@@ -115,6 +117,10 @@ class Crowds:
 
     feed: Feed
     backend: Backend
+    subscribed: Count = field(default_factory=Counter)
+    """Subscriptions by topic, in a crowd or on the way to one."""
+    missed: int = 0
+    """Heights that slow listeners were told they missed, since the start."""
     _crowds: dict[tuple[str, str], Crowd] = field(default_factory=dict)
     _latest: dict[str, Latest] = field(default_factory=dict)
 

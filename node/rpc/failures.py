@@ -8,9 +8,11 @@ from strongroom.consensus.errors import OperatorFault
 _log = structlog.get_logger()
 
 
-def log_failure(method: str, error: Exception) -> None:
-    """Tell the operator: this machine's disk or enclave, or a bug of ours."""
+def log_failure(method: str, error: Exception, request: str = "") -> None:
+    """Tell the operator: this machine's disk or enclave, or a bug of ours. `request` is the id that
+    the caller was told."""
     if isinstance(error, OperatorFault):
-        _log.error("rpc.operator_fault", method=method, reason=str(error))
+        _log.error("rpc.operator_fault", method=method, request=request, reason=str(error))
     else:
-        _log.error("rpc.bug", method=method, error=type(error).__name__, exc_info=error)
+        name = type(error).__name__
+        _log.error("rpc.bug", method=method, request=request, error=name, exc_info=error)

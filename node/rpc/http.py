@@ -21,6 +21,7 @@ from strongroom.node.rpc.blobs import BlobDoor, Chunks
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.crowd import Crowds
 from strongroom.node.rpc.door import Door
+from strongroom.node.rpc.door_metrics import DoorMetrics, count_refusals
 from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.guard import guard, names_of
@@ -58,13 +59,15 @@ def make_app(
     """
     bounds, names = limits or RpcLimits(), names_of(hosts)
     app = web.Application(
-        client_max_size=bounds.body_bytes_max, middlewares=[bound_writing, guard(names)]
+        client_max_size=bounds.body_bytes_max,
+        middlewares=[count_refusals, bound_writing, guard(names)],
     )
     app[keys.BACKEND], app[keys.LIMITS], app[keys.COUNTS] = backend, bounds, Counts()
     app[keys.CONNECTIONS], app[keys.SITES], app[keys.NAMES] = set(), [], names
     app[keys.DOOR] = door or Door(DoorPolicy())
     library = app[keys.LIBRARY] = Library()
     app[keys.CROWDS] = Crowds(Feed(backend, library.lane), backend)
+    app[keys.METRICS], app[keys.TOLD] = DoorMetrics(app), monitoring.Told()
     app.router.add_post("/rpc", _rpc)
     app.router.add_get("/ws", _websocket)
     app.router.add_get("/openrpc.json", _openrpc)

@@ -1,15 +1,16 @@
 """Every bound of the front door, named."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from strongroom.enclave.formats.size_classes import ENVELOPE_BYTES_MAX
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.room import BATCH_BYTES_MAX, REPLY_BYTES_MAX
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RpcLimits:
-    """What one node takes from the outside before it says no."""
+    """What one node takes from the outside before it says no. One value of a front door is read by
+    all of its parts, so that `become` reaches them all."""
 
     connections_max: int = 2048
     """Open connections; a further one takes the place of one that waits idly, else it is answered
@@ -71,3 +72,8 @@ class RpcLimits:
             "reply_bytes_max": REPLY_BYTES_MAX,
             "batch_bytes_max": BATCH_BYTES_MAX,
         }
+
+    def become(self, other: "RpcLimits") -> None:
+        """Be what the other is, for whoever reads this from now on."""
+        for entry in fields(self):
+            setattr(self, entry.name, getattr(other, entry.name))

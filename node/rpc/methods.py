@@ -6,14 +6,21 @@ own. Knows no socket: who asks, and what its connection may do, is the `Caller`.
 """
 
 import asyncio
+import secrets
+import time
+from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import structlog
+
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
 from strongroom.consensus.types import TransactionId
-from strongroom.node.faults import Overloaded, RpcFault, TooLarge
+from strongroom.node.faults import Overloaded, Refused, RpcFault, TooLarge
+from strongroom.node.metrics.catalogue import SLOW
+from strongroom.node.metrics.tallies import Count, Histograms
 from strongroom.node.rpc import blobs, latest
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
@@ -48,12 +55,35 @@ from strongroom.node.rpc.weights import weight_of
 _METHOD_SHOWN_MAX = 64
 
 
+OK, CANCELLED, UNKNOWN = "ok", "cancelled", "unknown"
+"""Labels: of a call that was answered, of one whose caller went away; of a method that is none."""
+
+
+LOGGED_ONE_IN = 1_000
+"""Of so many calls the log tells of one, with its request id."""
+
+_log = structlog.get_logger()
+
+
 @dataclass(slots=True)
 class Counts:
-    """How often what was asked and refused since the start."""
+    """What was asked and how it ended, since the start."""
 
-    calls: dict[str, int] = field(default_factory=dict)
-    errors: dict[int, int] = field(default_factory=dict)
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By (method, `ok` or the code of its error)."""
+    seconds: Histograms = field(default_factory=lambda: Histograms(SLOW))
+    """How long calls took, by method."""
+    rejected: Count = field(default_factory=Counter)
+    """Requests that came to no call, by reason (monitoring.py)."""
+    requests: int = 0
+    """Calls, of whatever method."""
+    life: str = field(default_factory=lambda: secrets.token_hex(4))
+    """How the request ids of this start begin: a number alone would come again after each."""
+
+    def begin(self) -> tuple[str, bool]:
+        """The id of one more call, and whether the log tells of it: one in `LOGGED_ONE_IN`."""
+        self.requests += 1
+        return f"{self.life}-{self.requests:x}", self.requests % LOGGED_ONE_IN == 1
 
 
 async def perform(
@@ -65,32 +95,54 @@ async def perform(
         RpcFault: unknown method, wrong params, or what the method refuses; InternalError for a bug,
             telling nothing.
     """
+    method, began, code = METHODS.get(name), time.perf_counter(), CANCELLED
+    shown = UNKNOWN if method is None else name
+    request, sampled = counts.begin()
     try:
-        method = METHODS.get(name)
-        if method is None:
-            raise MethodNotFound(f"no method {name[:_METHOD_SHOWN_MAX]!r}: see rpc.discover")
-        counts.calls[name] = counts.calls.get(name, 0) + 1
-        caller.door.check(name, caller.account, shown=caller.shown)
-        if name not in GUARDED:
-            _weigh(caller, room, name)
-        arguments = bind(method.parameters, params)
-        result = (
-            method.call(caller, room, *arguments)
-            if method.roomy
-            else method.call(caller, *arguments)
-        )
-        value = await result if isinstance(result, Awaitable) else result
-        return Kept(value) if method.kept else value
+        value = await _performed(caller, method, name, params, room)
+        code = OK
+        return value
     except RpcFault as fault:
-        counts.errors[fault.code] = counts.errors.get(fault.code, 0) + 1
+        code = str(fault.code)
         caller.turned_away |= fault.data.get("reason") == REASON
         raise
-    except (ClientFault, NotCanonical, InvariantBroken):
+    except (ClientFault, NotCanonical):
+        code = str(Refused.code)  # as answering.py tells it
+        raise
+    except InvariantBroken:
         raise
     except Exception as error:
-        counts.errors[InternalError.code] = counts.errors.get(InternalError.code, 0) + 1
-        log_failure(name, error)
-        raise InternalError("Internal error") from None
+        code = str(InternalError.code)
+        log_failure(name, error, request)
+        raise InternalError("Internal error", request=request) from None
+    finally:
+        seconds = time.perf_counter() - began
+        counts.calls[shown, code] += 1
+        counts.seconds[shown].observe(seconds)
+        if sampled:
+            _log.info(
+                "rpc.call", request=request, method=shown, code=code, ms=round(1000 * seconds, 3)
+            )
+
+
+async def _performed(
+    caller: Caller,
+    method: Method | None,
+    name: str,
+    params: list[Any] | dict[str, Any],
+    room: Room,
+) -> Any:
+    if method is None:
+        raise MethodNotFound(f"no method {name[:_METHOD_SHOWN_MAX]!r}: see rpc.discover")
+    caller.door.check(name, caller.account, shown=caller.shown)
+    if name not in GUARDED:
+        _weigh(caller, room, name)
+    arguments = bind(method.parameters, params)
+    result = (
+        method.call(caller, room, *arguments) if method.roomy else method.call(caller, *arguments)
+    )
+    value = await result if isinstance(result, Awaitable) else result
+    return Kept(value) if method.kept else value
 
 
 def _weigh(caller: Caller, room: Room, name: str) -> None:

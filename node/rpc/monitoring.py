@@ -1,8 +1,11 @@
 """Health and metrics: what probes and Prometheus ask, at the front door and at a socket that
 clients cannot fill.
 
-Owns these three routes, and the numbers of the front door itself; the node's own are its backend's.
+Owns these three routes; the node's numbers are its backend's, the front door's door_metrics.py's.
 """
+
+import time
+from collections.abc import Callable
 
 from aiohttp import hdrs, web
 
@@ -21,12 +24,29 @@ _ALWAYS_OPEN = RpcLimits(
     idle_seconds_max=5.0,
 )
 """Of the socket of health and metrics: few connections, and none of them stays."""
+AGE_SECONDS_MAX = 0.5
+"""Making the text takes some milliseconds of the event loop (docs/metrics.md)."""
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def make_health_app(door: web.Application) -> web.Application:
-    """The application of a socket that clients cannot fill: health and metrics of another
-    application, nothing else."""
+class Told:
+    """The last text of metrics: at the clients' door anybody may ask, so there it is made anew at
+    most each `AGE_SECONDS_MAX`; at a socket of one's own, each time."""
+
+    def __init__(self) -> None:
+        self._text, self._made = "", -AGE_SECONDS_MAX
+
+    def get(self, kept: bool, make: Callable[[], str]) -> str:
+        """The text; with `kept`, one that is not older than that."""
+        now = time.monotonic()
+        if not kept or now - self._made >= AGE_SECONDS_MAX:
+            self._text, self._made = make(), now
+        return self._text
+
+
+def make_health_app(door: web.Application, *, health: bool = True) -> web.Application:
+    """The application of a socket that clients cannot fill: metrics of another application, and its
+    health unless that is not wanted; nothing else."""
     middlewares = [bound_writing, guard(door[keys.NAMES])]
     app = web.Application(client_max_size=1024, middlewares=middlewares)
     app[keys.BACKEND], app[keys.COUNTS], app[keys.CONNECTIONS] = (
@@ -36,14 +56,15 @@ def make_health_app(door: web.Application) -> web.Application:
     )
     app[keys.LIMITS], app[keys.SITES], app[keys.MAIN] = _ALWAYS_OPEN, [], door
     app[keys.NAMES] = door[keys.NAMES]
-    mount(app)
+    mount(app, health=health)
     return app
 
 
-def mount(app: web.Application) -> None:
-    """Add the three routes."""
-    app.router.add_get("/health/live", _live)
-    app.router.add_get("/health/ready", _ready)
+def mount(app: web.Application, *, health: bool = True) -> None:
+    """Add the three routes; without health, that of metrics alone."""
+    if health:
+        app.router.add_get("/health/live", _live)
+        app.router.add_get("/health/ready", _ready)
     app.router.add_get("/metrics", _metrics)
 
 
@@ -62,51 +83,7 @@ def _health(word: str, good: bool, more: Document | None = None) -> web.Response
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    text = request.app[keys.BACKEND].metrics() + _own_metrics(
-        request.app.get(keys.MAIN, request.app)
-    )
+    own = keys.MAIN not in request.app
+    app = request.app.get(keys.MAIN, request.app)
+    text = app[keys.TOLD].get(own, lambda: app[keys.BACKEND].metrics() + app[keys.METRICS].render())
     return web.Response(body=text.encode(), headers={"Content-Type": _METRICS_TYPE})
-
-
-def _own_metrics(app: web.Application) -> str:
-    counts = app[keys.COUNTS]
-    lines = [
-        "# HELP strongroom_rpc_calls_total Calls of known methods",
-        "# TYPE strongroom_rpc_calls_total counter",
-    ]
-    lines += [
-        f'strongroom_rpc_calls_total{{method="{name}"}} {n}'
-        for name, n in sorted(counts.calls.items())
-    ]
-    lines += ["# HELP strongroom_rpc_errors_total Calls that were refused, by code"]
-    lines += ["# TYPE strongroom_rpc_errors_total counter"]
-    lines += [
-        f'strongroom_rpc_errors_total{{code="{code}"}} {n}'
-        for code, n in sorted(counts.errors.items())
-    ]
-    lines += _shown(
-        "strongroom_rpc_websockets", "gauge", "Open WebSockets", len(app[keys.CONNECTIONS])
-    )
-    listeners = [site.listener for site in app[keys.SITES]]
-    lines += _shown(
-        "strongroom_rpc_connections",
-        "gauge",
-        "Open connections",
-        sum(len(one.guests) for one in listeners),
-    )
-    words = "Connections that found no place"
-    lines += _shown(
-        "strongroom_rpc_turned_away_total",
-        "counter",
-        words,
-        sum(one.turned_away for one in listeners),
-    )
-    words = "Idle connections that gave way to newer ones"
-    lines += _shown(
-        "strongroom_rpc_gave_way_total", "counter", words, sum(one.gave_way for one in listeners)
-    )
-    return "\n".join(lines) + "\n"
-
-
-def _shown(name: str, kind: str, words: str, value: int) -> list[str]:
-    return [f"# HELP {name} {words}", f"# TYPE {name} {kind}", f"{name} {value}"]

@@ -117,6 +117,7 @@ class SubscriptionTable:
                 task.cancel()
 
     async def _tell(self, id: int, topic: str, height: int) -> None:
+        self._crowds.subscribed[topic] += 1
         try:
             if topic == LATEST:
                 await self._crowds.latest(self._form).listen(id, self._peer.put)
@@ -127,6 +128,8 @@ class SubscriptionTable:
         except Exception as error:
             log_failure("ledger_subscribe", error)
             await self._notify(id, topic, {"ended": "Internal error"})
+        finally:
+            self._crowds.subscribed[topic] -= 1
 
     async def _tell_from(self, id: int, topic: str, height: int) -> None:
         while id in self._tasks:
@@ -136,6 +139,7 @@ class SubscriptionTable:
             newest = await self._feed.above(height - 1)
             oldest = newest - self._limits.subscription_behind_max + 1
             if height < oldest:
+                self._crowds.missed += oldest - height
                 await self._notify(id, topic, {"missed": {"from": height, "to": oldest - 1}})
                 height = oldest
             while height <= newest and id in self._tasks:
@@ -158,6 +162,7 @@ class SubscriptionTable:
             except Overloaded:
                 await asyncio.sleep(OVERLOADED_SECONDS)
             except RpcFault as fault:
+                self._crowds.missed += 1
                 missed = {"from": height, "to": height}
                 await self._notify(id, topic, {"missed": missed, "reason": str(fault)})
                 return

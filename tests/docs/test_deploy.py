@@ -137,6 +137,7 @@ def test_the_unit_gives_what_the_enclave_asks_for_and_nothing_else() -> None:
     hidden = {"ProtectProc", "ProcSubset", "PrivateUsers"} & said.keys()
     assert not hidden, "the host looks at its enclave's process, which is another user's"
     assert said["RestartPreventExitStatus"] == ["2"]
+    assert said["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert said["Type"] == ["notify"]
 
 
@@ -312,6 +313,13 @@ def test_all_say_the_same_of_image_ports_paths_and_user() -> None:
         assert node["image"] == IMAGE
         assert node["args"] == ["run", "--config", CONFIG]
         assert [one["containerPort"] for one in node["ports"]] == [RPC, PEER]
+        template = stateful_set(manifests)["spec"]["template"]
+        assert template["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/scheme": "https",
+            "prometheus.io/port": str(RPC),
+            "prometheus.io/path": "/metrics",
+        }
         (service,) = [one for one in manifests if one["kind"] == "Service"]
         assert [one["port"] for one in service["spec"]["ports"]] == [RPC, PEER]
         assert {one["mountPath"] for one in node["volumeMounts"]} > {NODE}

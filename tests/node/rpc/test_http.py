@@ -182,8 +182,12 @@ async def test_a_bug_behind_the_door_is_an_internal_error_that_tells_nothing() -
     """T10."""
     async with opened() as door:
         door.backend.bug = ValueError("secret 4711")
-        error = (await door.call("service_info"))["error"]
-        assert error == {"code": -32603, "message": "Internal error"}
+        with structlog.testing.capture_logs() as lines:
+            error = (await door.call("service_info"))["error"]
+        request = error["data"].pop("request")
+        assert error == {"code": -32603, "message": "Internal error", "data": {}}
+        (told,) = [line for line in lines if line["event"] == "rpc.bug"]
+        assert told["request"] == request, "so its operator finds it"
 
 
 @pytest.mark.parametrize(
@@ -200,7 +204,8 @@ async def test_the_log_says_whether_it_was_a_bug_or_this_machine(
         door.backend.bug = error
         with structlog.testing.capture_logs() as lines:
             assert (await door.call("service_info"))["error"]["code"] == -32603
-    assert [(line["event"], line["method"]) for line in lines] == [(event, "service_info")]
+    told = [(line["event"], line["method"]) for line in lines if line["event"] != "rpc.call"]
+    assert told == [(event, "service_info")]
 
 
 async def test_a_caller_that_goes_away_cancels_what_it_waits_for() -> None:
@@ -247,8 +252,8 @@ async def test_metrics_are_prometheus_text_with_the_doors_own_counters() -> None
             text = await response.text()
             assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         assert "strongroom_height 7" in text
-        assert 'strongroom_rpc_calls_total{method="node_status"} 1' in text
-        assert 'strongroom_rpc_errors_total{code="-32601"} 1' in text
+        assert 'strongroom_rpc_requests_total{code="ok",method="node_status"} 1.0' in text
+        assert 'strongroom_rpc_requests_total{code="-32601",method="unknown"} 1.0' in text
         assert "nonsense" not in text
         named = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
         assert [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")] == named

@@ -1,0 +1,1 @@
+"""Sampled journeys of transactions through this node, and their export as traces."""
