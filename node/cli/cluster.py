@@ -125,6 +125,7 @@ def _ready_document(cluster: Cluster) -> dict[str, Any]:
         "ca": str(service.ca),
         "dir": str(cluster.layout.directory),
         "nodes": [node.name for node in cluster.running()],
+        "web": cluster_screen.web_page(cluster),
     }
 
 

@@ -5,17 +5,19 @@ Owns words and layout. It decides nothing.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cluster.cluster import Cluster, endpoint_of
 from strongroom.node.layout import dir_option
 from strongroom.node.shown_text import shown, shown_lines
 from strongroom.node.terminal.printing import say
 from strongroom.node.terminal.tables import facts, table
+from strongroom.node.tls import fingerprint
 
 _WATCH_SECONDS = 0.5
 _COLOURS = {"voting": "green", "stopped": "red", "suspended": "red"}
@@ -52,10 +54,26 @@ def show_ready(cluster: Cluster, *, detach: bool) -> None:
     say(f"  service    {service.pin}")
     for node in answering:
         say(f"  {node.name:<10} {endpoint_of(node) or 'node.toml cannot be read'}")
+    page = web_page(cluster)
+    if page is not None:
+        say(f"  web        {page['url']} (no warning there: strongroom explorer web{behind})")
+        say(f"  its SHA-256 {page['sha256']}")
     say(f"  folder     {folder}")
     say(f"try: strongroom call payments.transfer to=bob amount=5 --as alice{behind}")
     say(f"     strongroom explorer watch{behind}")
     say(f"end: strongroom cluster down{behind}" if detach else "end: Ctrl-C")
+
+
+def web_page(cluster: Cluster) -> dict[str, str] | None:
+    """Where the web page is, and the SHA-256 of the certificate that a browser is shown there; None
+    where no node that answers serves it."""
+    for node in cluster.running():
+        with suppress(OperatorFault, OSError):
+            config = node.config()
+            if config.web:
+                shown_there = fingerprint(config.layout.tls_certificate.read_bytes())
+                return {"url": f"https://{config.told_rpc}/", "sha256": shown_there}
+    return None
 
 
 async def watch(cluster: Cluster) -> None:

@@ -1,0 +1,1 @@
+"""The web page that a node and a local reader serve."""
