@@ -214,6 +214,8 @@ class NodeConfig:
     hosts: tuple[str, ...] = ()
     """Names under which clients reach `rpc`, beside IP addresses, `localhost` and the name in `rpc`
     itself."""
+    web: bool = False
+    """Does `rpc` also serve the web page, at `/`?"""
     door: DoorPolicy = NOBODY
     """Who may submit here; nobody, when it names nobody."""
     issuers: tuple[IssuerSource, ...] = ()
@@ -288,6 +290,7 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         *_optional("announce_rpc", config.announce_rpc),
         *_optional("announce_peer", config.announce_peer),
         *([f"hosts = [{', '.join(map(_quoted, config.hosts))}]"] if config.hosts else []),
+        *(["web = true"] if config.web else []),
         "",
         "[limits]",
         *(f"{entry.name} = {getattr(config.limits, entry.name)}" for entry in fields(Limits)),
@@ -328,6 +331,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     told_rpc = _read_announced(top, "announce_rpc", rpc)
     told_peer = _read_announced(top, "announce_peer", address)
     hosts = _read_hosts(top)
+    shown = top.take("web", bool, "true or false", False)
     limits = _read_limits(top.table("limits"))
     peers = [_read_peer(table) for table in top.tables("peers", PEERS_MAX)]
     door = read_door(top.table("door"), top.tables("organisations", ORGANISATIONS_MAX), base)
@@ -363,6 +367,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         metrics=Address.parse(metrics) if metrics else None,
         tracing=tracing,
         hosts=hosts,
+        web=bool(shown),
         door=door,
         announce_rpc=told_rpc,
         announce_peer=told_peer,

@@ -146,6 +146,15 @@ def write_identity(identity: TlsIdentity, *, certificate: Path, key: Path) -> No
     certificate.write_bytes(identity.certificate)
 
 
+def fingerprint(certificate: bytes) -> str:
+    """SHA-256 of a PEM certificate as browsers show it, 64 hex digits.
+
+    Raises:
+        CertificateInvalid: not a certificate.
+    """
+    return _pem(certificate).fingerprint(SHA256()).hex()
+
+
 def spki_digest(certificate: bytes) -> Digest:
     """SHA-256 of a certificate's SubjectPublicKeyInfo (RFC 5280 §4.1), 32 bytes; takes PEM or DER.
 

@@ -39,6 +39,7 @@ async def ready_document(cluster: Cluster, seconds: float) -> dict[str, Any]:
         "ca": str(service.ca),
         "dir": str(cluster.layout.directory),
         "nodes": [node.name for node in cluster.running()],
+        "web": cluster_screen.web_page(cluster),
     }
 
 

@@ -7,7 +7,7 @@ import asyncio
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.node.cluster.cluster import Cluster, endpoint_of
 from strongroom.node.layout import dir_option
 from strongroom.node.shown_text import shown, shown_lines
 from strongroom.node.terminal.printing import note, say
 from strongroom.node.terminal.tables import WIDTH, facts, table
+from strongroom.node.tls import fingerprint
 
 _WATCH_SECONDS = 0.5
 NEXT = (
@@ -74,6 +76,11 @@ def show_ready(document: dict[str, Any], cluster: Cluster, *, detach: bool) -> N
         chain(["identities"], repeat("")), _in_lines(document["identities"]), strict=False
     ):
         say(f"  {begin:<11} {line}")
+    page = document["web"]
+    if page is not None:
+        say(f"  web         {page['url']} (no warning there: strongroom explorer web{behind})")
+        say(f"              its SHA-256 {page['sha256'][:47]}")
+        say(f"              {page['sha256'][48:]}")
     near = folder.absolute().is_relative_to(Path.cwd())
     where = folder.absolute().relative_to(Path.cwd()) if near else folder
     say(f"  files       {shown(where)}/: service.json (pin, endpoints),")
@@ -101,6 +108,18 @@ def _nodes(cluster: Cluster) -> list[str]:
 def _in_lines(words: Sequence[str]) -> list[str]:
     """Words beside each other, as many as fit beside the names of facts."""
     return textwrap.wrap("   ".join(words), WIDTH - 14, break_long_words=False) or ["none"]
+
+
+def web_page(cluster: Cluster) -> dict[str, str] | None:
+    """Where the web page is, and the SHA-256 of the certificate that a browser is shown there; None
+    where no node that answers serves it."""
+    for node in cluster.running():
+        with suppress(OperatorFault, OSError):
+            config = node.config()
+            if config.web:
+                shown_there = fingerprint(config.layout.tls_certificate.read_bytes())
+                return {"url": f"https://{config.told_rpc}/", "sha256": shown_there}
+    return None
 
 
 async def watch(cluster: Cluster) -> None:

@@ -20,6 +20,7 @@ from strongroom.node.cli import (
     explorer_users,
     explorer_vault,
     explorer_watch,
+    explorer_web,
 )
 from strongroom.node.cli.common import (
     DEFAULT_DIR,
@@ -422,3 +423,4 @@ explorer_vault.register(explorer_app)
 explorer_rooms.register(explorer_app)
 explorer_users.register(explorer_app)
 explorer_watch.register(explorer_app)
+explorer_web.register(explorer_app)

@@ -112,6 +112,7 @@ def _document(
     )
     from strongroom.node.cli.promises import HEAP, PROMISES
     from strongroom.node.cli.region_worth import RULES
+    from strongroom.node.web.pages import page_digest, page_files
 
     own = {file.path: file for file in base.own}
     return {
@@ -132,6 +133,10 @@ def _document(
             "lines": base.lines,
             "code_lines": base.code_lines,
             "code_lines_in_enclave": base.enclave_code_lines,
+        },
+        "page": {
+            "sha256": page_digest(),
+            "files": {name: one.digest for name, one in page_files().items()},
         },
         "python": base.measurement.python,
         "python_agrees": base.measurement.agrees,
@@ -256,6 +261,7 @@ def _show_sum(base: "TrustedBase", service: dict[str, Any] | None) -> None:
     )
     _heading(f"Trusted base: {size}, {base.enclave_code_lines:,} of them loaded by an enclave")
     say(f"  measurement {base.measurement.digest.hex()}")
+    _show_page()
     if service is not None:
         verdict = "admits this code" if service["admits_this_code"] else "does NOT admit this code"
         say(f"  {service['pin']} {verdict}")
@@ -269,6 +275,16 @@ def _show_deciding(document: dict[str, Any]) -> None:
     for what, words in deciding_words(document):
         _field(what, words)
     _paragraph(SINCE, indent=2)
+
+
+def _show_page() -> None:
+    """What a browser should show at the foot of the web page, if it is this installation's."""
+    from strongroom.node.web.pages import page_digest, page_files
+
+    say(
+        f"  web page    {page_digest()}, SHA-256 over its {len(page_files())} files (nothing sealed"
+    )
+    say("              depends on it: it holds no key, and a node that lies shows what it likes)")
 
 
 def _show_room(base: "TrustedBase", room: "RoomBase") -> None:

@@ -150,6 +150,7 @@ def _make_node(
             Peer(other.name, Address(HOST, other.peer_port)) for other in specs if other is not spec
         ),
         health=Address(HOST, health),
+        web=True,
         door=door,
     )
     node.config.write_text(dumps(config, base=node.directory))

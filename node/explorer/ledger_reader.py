@@ -59,7 +59,8 @@ class LedgerReader:
             ledger: what was read.
             pin: of the service that was meant; without it, of the genesis that lies there.
         """
-        self._ledger, self._desk = ledger, LedgerDesk(ledger)
+        self.ledger = self._ledger = ledger
+        self._desk = LedgerDesk(ledger)
         genesis = ledger.genesis
         self.service = FilesService(pin or genesis.pin, genesis.chain, (str(ledger.folder),))
         self._answers: dict[str, Callable[..., Any]] = {
@@ -102,10 +103,20 @@ class LedgerReader:
             RpcFault: what a node would refuse.
             ClientFault: only a running node knows it.
         """
+        given = bind(METHODS[method].parameters, params) if method in self._answers else []
+        return json.loads(encode_json(self.tell(method, *given)))
+
+    def tell(self, method: str, *given: Any) -> Any:
+        """The same before it has a form: its bytes are raw.
+
+        Raises:
+            RpcFault: what a node would refuse.
+            ClientFault: only a running node knows it.
+        """
         answer = self._answers.get(method)
         if answer is None:
             raise ClientFault(f"{method}: files do not tell it; ask a node, without --from-ledger")
-        return json.loads(encode_json(answer(*bind(METHODS[method].parameters, params))))
+        return answer(*given)
 
     async def ask_all(self, calls: Sequence[tuple[str, dict[str, Any]]]) -> list[Any]:
         """Several calls."""

@@ -27,6 +27,7 @@ from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.monitoring import make_health_app
 from strongroom.node.rpc.site import bounds_of
+from strongroom.node.web import pages
 
 log = structlog.get_logger()
 
@@ -68,6 +69,8 @@ class Doors:
             hosts = (*hosts, *plain)
             where = config.rpc
             self._app = app = make_app(service, bounds, policy, hosts=hosts, chunks=chunks)
+            if config.web:
+                pages.mount(app, lambda: {"from": "node", "node": config.name})
             self._clients = [await serve(app, config.rpc.host, config.rpc.port, context)]
             if config.health is not None:
                 where, health = config.health, make_health_app(app)

@@ -143,6 +143,7 @@ async def _make(
         peer=peer,
         peers=tuple(peers),
         health=health,
+        web=_first_of(cluster).web if cluster.nodes() else False,
         door=_door_of(cluster),
     )
     layout.config.write_text(dumps(config, base=layout.directory))
@@ -160,8 +161,12 @@ async def _make(
 def _door_of(cluster: ClusterLayout) -> DoorPolicy:
     """Whom the folder's other nodes let in; its credential is what the newcomer introduces itself
     by."""
-    nodes = cluster.nodes()
-    return load(nodes[0].config).door if nodes else NOBODY
+    return _first_of(cluster).door if cluster.nodes() else NOBODY
+
+
+def _first_of(cluster: ClusterLayout) -> NodeConfig:
+    """What the folder's other nodes are told; a newcomer is told the same."""
+    return load(cluster.nodes()[0].config)
 
 
 class Introduction:
