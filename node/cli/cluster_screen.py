@@ -79,8 +79,7 @@ def show_ready(document: dict[str, Any], cluster: Cluster, *, detach: bool) -> N
     page = document["web"]
     if page is not None:
         say(f"  web         {page['url']} (no warning there: strongroom explorer web{behind})")
-        say(f"              its SHA-256 {page['sha256'][:47]}")
-        say(f"              {page['sha256'][48:]}")
+        say(f"  certificate {page['sha256']}")
     near = folder.absolute().is_relative_to(Path.cwd())
     where = folder.absolute().relative_to(Path.cwd()) if near else folder
     say(f"  files       {shown(where)}/: service.json (pin, endpoints),")

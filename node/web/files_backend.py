@@ -85,6 +85,10 @@ class FilesBackend:
         """Refused: nobody here signs."""
         _refuse("heads are signed")
 
+    def node_consensus(self) -> Document:
+        """Refused: nobody here votes."""
+        _refuse("votes under way are told")
+
     async def node_evidence(self, nonce: bytes) -> Document:
         """Refused: no enclave is here."""
         _refuse("evidence is fresh")

@@ -148,7 +148,7 @@ __strongroom_table() {
             opts='--help --owner=none --dir=dir --timeout=none --json'
             args='file' ;;
         'verify')
-            subs='receipt ledger residency misbehaviour evidence'
+            subs='receipt ledger residency misbehaviour page evidence'
             opts='--help'
             args='' ;;
         'verify receipt')
@@ -163,11 +163,14 @@ __strongroom_table() {
         'verify misbehaviour')
             opts='--help --service=none -o=file --output=file --json'
             args='file+' ;;
+        'verify page')
+            opts='--help -o=file --output=file --force --json'
+            args='' ;;
         'verify evidence')
             opts='--help --cases=file --policy=words,strict --json'
             args='file' ;;
         'explorer')
-            subs='status search blocks block tx verify nodes members proposals epochs regions recovery grants region-rules keys leases custodians rooms room contracts job users watch'
+            subs='status search blocks block tx verify nodes members proposals epochs regions recovery grants region-rules keys leases custodians rooms room contracts job users watch web'
             opts='--help'
             args='' ;;
         'explorer status')
@@ -238,6 +241,9 @@ __strongroom_table() {
             args='' ;;
         'explorer watch')
             opts='--help --plain --seconds=none --from-ledger=dir --dir=dir --json'
+            args='' ;;
+        'explorer web')
+            opts='--help --port=none --open --from-ledger=dir --dir=dir --json'
             args='' ;;
         'gov')
             subs='simulate propose vote withdraw show'

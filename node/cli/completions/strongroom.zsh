@@ -403,6 +403,7 @@ __strongroom_table() {
             subs+=('ledger:Verify all files of a ledger offline')
             subs+=('residency:Recompute offline where keys could be opened, in which epoch, and who vouches')
             subs+=('misbehaviour:Judge two files that contradict each other')
+            subs+=('page:Write a page that checks receipts in a browser, offline, as verify receipt does')
             subs+=('evidence:Verify attestation evidence offline')
             opts+=('--help:Show what it does, and its options.')
             args=() ;;
@@ -433,6 +434,13 @@ __strongroom_table() {
             opts+=('--output=file:Write a proof that holds both')
             opts+=('--json:One JSON document on stdout, and nothing else')
             args=(file+) ;;
+        ('verify page')
+            opts+=('--help:Show what it does, and its options.')
+            opts+=('-o=file:Where to')
+            opts+=('--output=file:Where to')
+            opts+=('--force:Replace a file that is there')
+            opts+=('--json:One JSON document on stdout, and nothing else')
+            args=() ;;
         ('verify evidence')
             opts+=('--help:Show what it does, and its options.')
             opts+=('--cases=file:Judge all of a file'\''s cases; paths relative to it')
@@ -463,6 +471,7 @@ __strongroom_table() {
             subs+=('job:One job')
             subs+=('users:Who may open sessions')
             subs+=('watch:The service live')
+            subs+=('web:The explorer as a web page on this machine, until Ctrl-C')
             opts+=('--help:Show what it does, and its options.')
             args=() ;;
         ('explorer status')
@@ -637,6 +646,14 @@ __strongroom_table() {
             opts+=('--help:Show what it does, and its options.')
             opts+=('--plain:A line per event, nothing redrawn; so it is where there is no terminal')
             opts+=('--seconds=none:End after so long, with --plain')
+            opts+=('--from-ledger=dir:Read the ledger'\''s files in a node'\''s folder instead of asking nodes')
+            opts+=('--dir=dir:The cluster'\''s folder')
+            opts+=('--json:One JSON document on stdout, and nothing else')
+            args=() ;;
+        ('explorer web')
+            opts+=('--help:Show what it does, and its options.')
+            opts+=('--port=none:0 picks a free one')
+            opts+=('--open:Open the page in this machine'\''s browser')
             opts+=('--from-ledger=dir:Read the ledger'\''s files in a node'\''s folder instead of asking nodes')
             opts+=('--dir=dir:The cluster'\''s folder')
             opts+=('--json:One JSON document on stdout, and nothing else')
