@@ -2,7 +2,7 @@
 
 Owns the rules that hold on every interpreter and in the checker of the web page alike
 (node/web/page/check/json.js), whatever a JSON library takes beside: UTF-8 without a byte order mark
-(RFC 8259 §8.1), bounded depth, bounded integers, no field twice. Knows nothing of the fields.
+(RFC 8259 §8.1), bounds of depth, items and integers, no field twice. Knows nothing of the fields.
 """
 
 import json
@@ -18,21 +18,24 @@ JSON_DEPTH_MAX = 32
 differs between interpreters."""
 JSON_DIGITS_MAX = 20
 """Of an integer: those of 2^64 - 1."""
-_MARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
-"""A text, whole or cut short, or a bracket."""
+JSON_COMMAS_MAX = 10_000
+"""Between items; a receipt has one per hash and epoch (RECEIPT_EPOCHS_MAX), and a few."""
+_MARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
+"""A text, whole or cut short, a bracket, or a comma."""
 
 
 def read_text(document: str | bytes) -> Mapping[str, Any]:
     """The fields of a JSON object.
 
     Raises:
-        ReceiptInvalid: too long, too deep, or none; ``incomplete`` when it only ends too early.
+        ReceiptInvalid: too long, too deep, of too many items, or none; ``incomplete`` when it only
+            ends too early.
     """
     if len(document) > JSON_BYTES_MAX:
         raise ReceiptInvalid(f"not a receipt: longer than {JSON_BYTES_MAX} bytes")
     try:
         text = document if isinstance(document, str) else document.decode("utf-8")
-        _check_depth(text)
+        _check_bounds(text)
         loaded = json.loads(text, object_pairs_hook=_once, parse_int=_integer)
     except json.JSONDecodeError as error:
         if error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip()):
@@ -49,12 +52,16 @@ def read_text(document: str | bytes) -> Mapping[str, Any]:
     return loaded
 
 
-def _check_depth(text: str) -> None:
-    depth = 0
+def _check_bounds(text: str) -> None:
+    """Before anything is built: how deep it is, and how many items it has."""
+    depth = commas = 0
     for mark in _MARK.finditer(text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0)
+        commas += mark[0] == ","
         if depth > JSON_DEPTH_MAX:
             raise ValueError(f"more than {JSON_DEPTH_MAX} lists and objects within one another")
+        if commas > JSON_COMMAS_MAX:
+            raise ValueError(f"more than {JSON_COMMAS_MAX} commas")
 
 
 def _integer(digits: str) -> int:

@@ -471,6 +471,15 @@ DOCUMENT: dict[str, dict[str, Any]] = {
     "anchor: empty": {"anchor": ""},
     "certificate: three bytes": {"certificate": "AAAA"},
 }
+LATE: dict[str, dict[str, Any]] = {
+    "epochs under version 1": {"version": 1},
+    "no epochs under version 2": {"epochs": []},
+    "epochs: a text": {"epochs": "x"},
+    "epochs: a number": {"epochs": [1]},
+    "epochs: three bytes": {"epochs": ["AAAA"]},
+    "epochs: 4,097 of them": {"epochs": ["wA=="] * 4097},
+}
+"""Of a receipt through epochs."""
 FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "id: capital letters": ("id", str.upper),
     "outcome path: cut": ("outcome_path", lambda m: m[:-1]),
@@ -508,15 +517,7 @@ def _documents(bases: dict[str, Forged]) -> Iterator[Case]:
         later = _written({**document, "version": version}, pin)
         yield Case(f"of version {version}", base, later, "cannot check")
     epochs = json.loads(bases["epochs of 4"].text)
-    for name, changes in {
-        "epochs under version 1": {"version": 1},
-        "no epochs under version 2": {"epochs": []},
-        "epochs: a text": {"epochs": "x"},
-        "epochs: a number": {"epochs": [1]},
-        "epochs: three bytes": {"epochs": [*epochs["epochs"][:1], "AAAA"]},
-        "epochs: 4,097 of them": {"epochs": ["wA=="] * 4097},
-        "history path: in another order": {"history_path": epochs["history_path"][::-1]},
-    }.items():
+    for name, changes in LATE.items():
         made = _written({**epochs, **changes}, bases["epochs of 4"].pin)
         yield Case(name, "epochs of 4", made, "forged")
 

@@ -65,9 +65,7 @@ class NodeChecker:
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(30)
+        self._process.communicate(timeout=60)
 
     def __enter__(self) -> "NodeChecker":
         return self

@@ -7,8 +7,11 @@
 import { Refused, refuse } from "./verdicts.js";
 
 const DEPTH_MAX = 32;
+const COMMAS_MAX = 10_000;
 const DIGITS_MAX = 20;
-const BLANKS = " \t\n\r";
+const BLANKS = /[ \t\n\r]+/y;
+const PLAIN = /[^"\\\x00-\x1f]*/y;
+const NUMBER = /(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
 const ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 const WORDS = { null: null, true: true, false: false };
 const FLOATS = ["NaN", "Infinity", "-Infinity"];
@@ -16,13 +19,15 @@ const FLOATS = ["NaN", "Infinity", "-Infinity"];
 /** What stands in the place of a number that is no integer: no field takes one. */
 export const FLOAT = Symbol("a number that is no integer");
 
-// What Python's str.rstrip takes away: the end of a text is found as the command line finds it.
-const TRAILING =
-  /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]$/;
+/** What Python's str.rstrip takes away: a text ends where the command line says that it does. */
+const TRAILING = new Set([
+  ...[9, 10, 11, 12, 13, 28, 29, 30, 31, 32, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f],
+  ...[0x3000, ...Array.from({ length: 11 }, (_, at) => 0x2000 + at)],
+]);
 
 /** The value that a text is. Throws Refused: `forged`, or `incomplete` where it ends too early. */
 export function readJson(text) {
-  checkDepth(text);
+  checkBounds(text);
   if (text.startsWith("\ufeff")) refuse("not a receipt: it begins with a byte order mark");
   const reader = new Reader(text);
   const value = reader.value(reader.blanks(0));
@@ -31,26 +36,39 @@ export function readJson(text) {
   return value;
 }
 
-function checkDepth(text) {
+function checkBounds(text) {
   let depth = 0;
+  let commas = 0;
   for (let at = 0; at < text.length; at += 1) {
-    const mark = text[at];
-    if (mark === '"') {
-      for (at += 1; at < text.length && text[at] !== '"'; at += 1) if (text[at] === "\\") at += 1;
-    } else if (mark === "[" || mark === "{") {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) at = endOfText(text, at + 1);
+    else if (code === 0x5b || code === 0x7b) {
       depth += 1;
       if (depth > DEPTH_MAX) {
         refuse(`not a receipt: more than ${DEPTH_MAX} lists and objects within one another`);
       }
-    } else if (mark === "]" || mark === "}") depth -= 1;
+    } else if (code === 0x5d || code === 0x7d) depth -= 1;
+    else if (code === 0x2c) {
+      commas += 1;
+      if (commas > COMMAS_MAX) refuse(`not a receipt: not JSON (more than ${COMMAS_MAX} commas)`);
+    }
   }
+}
+
+function endOfText(text, at) {
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === 0x22) return at;
+    at += code === 0x5c ? 2 : 1;
+  }
+  return at;
 }
 
 class Reader {
   constructor(text) {
     this.text = text;
     this.end = text.length;
-    while (this.end > 0 && TRAILING.test(text[this.end - 1])) this.end -= 1;
+    while (this.end > 0 && TRAILING.has(text.charCodeAt(this.end - 1))) this.end -= 1;
     this.at = 0;
   }
 
@@ -60,8 +78,8 @@ class Reader {
   }
 
   blanks(at) {
-    while (at < this.text.length && BLANKS.includes(this.text[at])) at += 1;
-    return at;
+    BLANKS.lastIndex = at;
+    return BLANKS.test(this.text) ? BLANKS.lastIndex : at;
   }
 
   /** The value that begins at a place; `this.at` is then where it ended. */
@@ -70,6 +88,7 @@ class Reader {
     if (mark === '"') return this.string(at + 1);
     if (mark === "{") return this.object(at + 1);
     if (mark === "[") return this.list(at + 1);
+    if (mark >= "0" && mark <= "9") return this.number(at);
     for (const word of Object.keys(WORDS)) {
       if (this.text.startsWith(word, at)) {
         this.at = at + word.length;
@@ -129,11 +148,10 @@ class Reader {
     const { text } = this;
     let value = "";
     for (;;) {
-      let next = at;
-      while (next < text.length && text[next] !== '"' && text[next] !== "\\") {
-        if (text.charCodeAt(next) < 0x20) this.fail("a control character", next);
-        next += 1;
-      }
+      PLAIN.lastIndex = at;
+      PLAIN.test(text);
+      const next = PLAIN.lastIndex;
+      if (text.charCodeAt(next) < 0x20) this.fail("a control character", next);
       if (next + (text[next] === "\\" ? 1 : 0) >= text.length) throw early();
       value += text.slice(at, next);
       if (text[next] === '"') {
@@ -157,9 +175,8 @@ class Reader {
   }
 
   number(at) {
-    const found = /(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][-+]?[0-9]+)?/y;
-    found.lastIndex = at;
-    const match = found.exec(this.text);
+    NUMBER.lastIndex = at;
+    const match = NUMBER.exec(this.text);
     if (match === null) this.fail("expected a value", at);
     this.at = at + match[0].length;
     if (match[2] !== undefined || match[3] !== undefined) return FLOAT;
