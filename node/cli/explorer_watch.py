@@ -61,7 +61,6 @@ def _has_screen() -> bool:
     return (
         all(one is not None and one.isatty() for one in (sys.stdin, sys.stdout, sys.stderr))
         and os.environ.get("TERM", "dumb") != "dumb"
-        and not os.environ.get("NO_COLOR")
     )
 
 

@@ -93,7 +93,7 @@ class WatchApp(App[None]):
 
     def on_mount(self) -> None:
         """Paint, then listen."""
-        if "ansi-dark" in self.available_themes:
+        if "ansi-dark" in self.available_themes and not self.no_color:
             self.theme = "ansi-dark"
         self._pane("nodes").focus()
         self.draw()

@@ -1,6 +1,7 @@
 """Programs and the walls around them: schema, roll back, budget, T02, T09, T11."""
 
 import inspect
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -382,3 +383,32 @@ def test_T08_whatever_an_error_says_its_result_is_of_the_smallest_size(
     )
     assert codec.decode_value(plaintext)[1] == list(seen)
     assert len(pad(plaintext, RESULT_SIZES)) == RESULT_SIZES[0]
+
+
+def loaded_by(module: str) -> set[str]:
+    """Which programs' modules a new interpreter has once it imported this."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    found = {f"strongroom.enclave.programs.{name}": name for name in PROGRAM_NAMES}
+    return {found[one] for one in done.stdout.split() if one in found}
+
+
+def test_an_enclave_reads_all_programs_before_its_walls_stand() -> None:
+    assert loaded_by("strongroom.enclave.execution.executor") == set(PROGRAM_NAMES)
+
+
+def test_a_client_loads_no_program_that_it_does_not_call() -> None:
+    assert loaded_by("strongroom.node.client.client") == set()
+
+
+def test_programs_are_found_by_their_names_and_nothing_else_is() -> None:
+    assert tuple(PROGRAMS) == PROGRAM_NAMES == tuple(sorted(PROGRAM_NAMES))
+    assert len(PROGRAMS) == len(PROGRAM_NAMES)
+    for name in PROGRAM_NAMES:
+        assert PROGRAMS[name].name == name
+    for other in ("framework", "state", "payments.payments", "os", ""):
+        assert other not in PROGRAMS
+        with pytest.raises(KeyError):
+            PROGRAMS[other]

@@ -12,8 +12,10 @@ from tests.node.explorer.files import write_ledger
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import chain_of
+from strongroom.node.cli import explorer_source
 from strongroom.node.cli.explorer_source import source
 from strongroom.node.cli.main import make_app
+from strongroom.node.explorer import ledger_replay
 from strongroom.node.explorer.files_reader import FilesReader
 from strongroom.node.explorer.ledger_reader import LedgerReader
 from strongroom.node.explorer.ledger_replay import read_ledger
@@ -230,6 +232,19 @@ async def test_how_much_is_left_out_is_said(
         opened.whole()
         said = capsys.readouterr().err
     assert "which no quorum certified" in said
+
+
+async def test_how_far_it_is_is_said_while_all_of_it_is_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(explorer_source, "NOTE_SECONDS", 0.0)
+    monkeypatch.setattr(ledger_replay, "PROGRESS_BLOCKS", 2)
+    async with source(folder, folder) as opened:
+        assert "read up to height" not in capsys.readouterr().err
+        await opened.ask("governance_proposals")
+        said = capsys.readouterr().err
+    assert "read up to height 2" in said
+    assert "read up to height 4" in said
 
 
 def test_a_torn_end_is_where_the_ledger_ends(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """A few blocks of a ledger's files, found through its index: the same documents as from all of it,
 by a few reads; and nothing that does not hold, whatever files and index say."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from strongroom.node.faults import NotFound
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.index_view import IndexView
-from strongroom.node.ledger.segments import Kind, Segments
+from strongroom.node.ledger.segments import Heights, Kind, Segments
 
 PAID = 2
 """Height of the first payment."""
@@ -49,8 +50,6 @@ def folder(written: tuple[Path, list[str]]) -> Path:
 
 def part_of(folder: Path, method: str, **params: Any) -> Any:
     """What a part alone answers."""
-    import asyncio
-
     with LedgerPart(folder) as part, in_part():
         return asyncio.run(LedgerReader(part.ledger).ask(method, **params))
 
@@ -207,6 +206,22 @@ def test_a_record_that_says_something_else_is_not_shown(
         return lie(data) if (kind, height) == (which, PAID) else data
 
     assert part_of(folder, "ledger_block", height=PAID)["count"] == 1
+    monkeypatch.setattr(PartStore, "_read", lying)
+    with pytest.raises(NotInPart):
+        part_of(folder, "ledger_block", height=PAID)
+
+
+def test_of_a_block_without_an_outcome_the_batches_are_still_its_headers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = PartStore._read
+
+    def lying(self: PartStore, kind: Kind, height: int) -> bytes:
+        data = honest(self, kind, height)
+        return without_batches(data) if (kind, height) == (Kind.BLOCK, PAID) else data
+
+    monkeypatch.setattr(IndexView, "newest", lambda _: Heights(PAID, PAID - 1))
+    assert part_of(folder, "ledger_block", height=PAID)["outcome_root"] is None
     monkeypatch.setattr(PartStore, "_read", lying)
     with pytest.raises(NotInPart):
         part_of(folder, "ledger_block", height=PAID)

@@ -29,6 +29,7 @@ from strongroom.node.watch.app import WatchApp
 from strongroom.node.watch.events import Event, FeedLost, FeedOpened, PublicTold
 from strongroom.node.watch.looking import Looker
 from strongroom.node.watch.model import Model
+from strongroom.node.watch.panes.lines_pane import LinesPane
 
 SCREENS = Path(__file__).parent / "screens"
 SIZES = ((80, 24), (160, 50), (60, 16))
@@ -310,3 +311,25 @@ async def test_only_rows_that_changed_are_drawn(monkeypatch: pytest.MonkeyPatch)
         shown.model.take(FeedOpened(NOON, ENDPOINTS[1]))
         shown.app.draw()
         assert drawn == ["header"]
+
+
+async def test_with_no_color_the_screen_is_grey_and_readable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with stage() as shown:
+        await shown.tell(silent(NOON, 3))
+        assert shown.app.no_color
+        assert shown.app.theme != "ansi-dark"  # whose own colours become black on black
+        for pane in shown.app.query(LinesPane):
+            for strip in pane.render_lines(pane.size.region):
+                for segment in strip:
+                    style = segment.style
+                    assert style is not None
+                    for colour in (style.color, style.bgcolor):
+                        assert colour is None or colour.triplet is None or is_grey(colour.triplet)
+                    assert style.color != style.bgcolor
+
+
+def is_grey(triplet: Any) -> bool:
+    return len(set(triplet)) == 1
