@@ -103,7 +103,8 @@ async with Client.connect("strongroom-data", identity="alice") as client:
 ```
 
 `Client` checks the service's evidence against the pin before it seals, tries again with the same
-envelope, moves to another node when one is down, and has a synchronous twin, `SyncClient`.
+envelope, moves to another node when one is down, and has a synchronous twin, `SyncClient`. All of
+it: [client.md](client.md).
 """
 
 

@@ -15,7 +15,8 @@ from strongroom.node.client.advice import ADVICE, what_next
 from strongroom.node.client.calls.replies import fault_of
 from strongroom.node.faults import RpcFault
 from strongroom.node.rpc import jsonrpc
-from strongroom.node.rpc.openrpc import openrpc_document
+from strongroom.node.rpc.methods import METHODS
+from strongroom.node.rpc.openrpc import openrpc
 
 MEMO = "the memo that nobody is shown"
 
@@ -36,7 +37,7 @@ def test_every_code_of_the_front_door_is_an_error_of_its_own_again(kind: type[Rp
 
 
 def test_codes_of_the_open_rpc_document_are_among_them() -> None:
-    document = openrpc_document()
+    document = openrpc(METHODS.values())
     told = {error["code"] for error in document["components"]["errors"].values()}
     assert told <= {kind.code for kind in FAULTS}
     assert told
@@ -66,7 +67,10 @@ async def test_what_the_client_hands_out_shows_no_result_argument_or_key(tmp_pat
         balance = await client.query("payments.balance")
         statement = await client.query("payments.statement")
         assert MEMO in str(statement.value)
-        entry = client._runtime.pipeline.submit("payments", "transfer", (BOB.id, 1, MEMO))
+        call = client._names.transaction(
+            "payments.transfer", {"to": BOB.id, "amount": 1, "memo": MEMO}
+        )
+        entry = client._runtime.pipeline.submit(*call)
         await entry.future
         shown = [done, balance, statement, entry, entry.opened, client, client.service]
         shown += [client.identity, client._runtime, client._runtime.trust.epoch]

@@ -100,7 +100,9 @@ class Lifetime:
                 raise
 
 
-async def open_client(world: World, of: dict[str, Any], directory: Path) -> Any:
+async def open_client(
+    world: World, of: dict[str, Any], directory: Path, doors: Any = ModelDoors
+) -> Any:
     """The client itself, over the model's doors."""
     service = SimpleNamespace(
         pin="model",
@@ -125,7 +127,7 @@ async def open_client(world: World, of: dict[str, Any], directory: Path) -> Any:
         of["runtime"].Trust = trust_class
     lifetime = Lifetime()
     await lifetime.group.__aenter__()
-    await one.begin(lifetime, ModelDoors(world, one.trust, lifetime.group, of["connection"]))
+    await one.begin(lifetime, doors(world, one.trust, lifetime.group, of["connection"]))
     return of["client"].Client(one)
 
 

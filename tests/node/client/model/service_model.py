@@ -319,24 +319,24 @@ class Socket:
         self._node = node
         self._response = SimpleNamespace(connection=None)
         self._messages: asyncio.Queue[Any] = asyncio.Queue()
-        self._ended = False
+        self.ended = False
 
     def put(self, value: Any) -> None:
-        if not self._ended:
+        if not self.ended:
             data = jsonrpc.encode_msgpack(value)
             self._messages.put_nowait(SimpleNamespace(type=aiohttp.WSMsgType.BINARY, data=data))
 
     def end(self) -> None:
-        self._ended = True
+        self.ended = True
         self._messages.put_nowait(None)
 
     async def send_bytes(self, data: bytes) -> None:
-        if self._ended:
+        if self.ended:
             raise ConnectionResetError("the connection was lost")
         self._node.received(data)
 
     async def ping(self, data: bytes = b"") -> None:
-        if not self._ended and not self._node.hangs:
+        if not self.ended and not self._node.hangs:
             self._messages.put_nowait(SimpleNamespace(type=aiohttp.WSMsgType.PONG, data=data))
 
     async def close(self) -> None:
@@ -355,6 +355,8 @@ class Socket:
 class ModelDoors:
     """In place of the client's doors: whoever is up is admitted, and tells of its epoch."""
 
+    node_class = Node
+
     def __init__(self, world: World, trust: Any, group: Any, connection: Any) -> None:
         self._world, self._trust, self._group, self._connection = world, trust, group, connection
 
@@ -363,7 +365,7 @@ class ModelDoors:
         world, index = self._world, int(endpoint[-1])
         if world.down_until[index] > world.now():
             raise Disconnected(f"{endpoint}: connection refused")
-        node = Node(world, index)
+        node = self.node_class(world, index)
         connection = self._connection.Connection(endpoint, node.socket, b"", patience=patience)
         start_in(self._group, connection.run())
         start_in(self._group, connection.beat())

@@ -1,0 +1,117 @@
+"""`call_many`: order, window, progress, and the end of each call as a value."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.node.client.calls.test_pipeline import BOB, FUNDS, balance, funded
+from tests.waiting import so
+
+from strongroom.consensus.errors import ClientFault
+from strongroom.node.client import Client, Done, ProgramFailed, Progress, Unreachable
+from strongroom.node.client.calls import in_flight
+from strongroom.node.client.calls.many import CALLS_AHEAD_MAX
+from strongroom.node.faults import Overloaded
+
+NAME = "payments.transfer"
+
+
+def to_bob(amounts: list[int]) -> list[dict[str, Any]]:
+    return [{"to": BOB.id, "amount": amount} for amount in amounts]
+
+
+async def answers(client: Client, many: Any, **options: Any) -> list[Done | ClientFault]:
+    return [one async for one in client.call_many(NAME, many, **options)]
+
+
+async def test_progress_is_told_after_each_answer(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+        told: list[Progress] = []
+        ends = await answers(client, to_bob([5, FUNDS, -1, 7]), on_progress=told.append)
+        assert [type(one) for one in ends] == [Done, ProgramFailed, ProgramFailed, Done]
+        assert [one.taken for one in told] == [1, 2, 3, 4]
+        assert told[-1] == Progress(submitted=4, taken=4, done=2, refused=2, unknown=0)
+
+
+async def test_at_most_a_window_of_calls_is_under_way(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        service.orderer.paused = True
+        read: list[int] = []
+
+        def many() -> Iterator[dict[str, Any]]:
+            for amount in range(1, 30):
+                read.append(amount)
+                yield {"to": BOB.id, "amount": 1}
+
+        task = asyncio.ensure_future(answers(client, many(), window=4))
+        await so(lambda: service.payments() == 4, "a window is under way", pause=0)
+        await client.request("node_status")
+        assert (len(read), service.payments()) == (4, 4)
+        service.orderer.resume()
+        assert len(await task) == 29
+
+
+async def test_an_asynchronous_source_is_read_as_fast_as_calls_are_answered(
+    tmp_path: Path,
+) -> None:
+    async with funded(tmp_path) as (_, client):
+
+        async def many() -> AsyncIterator[dict[str, Any]]:
+            for one in to_bob([1, 2, 3]):
+                await asyncio.sleep(0)
+                yield one
+
+        ends = await answers(client, many())
+        assert [one.result["balance"] for one in ends if isinstance(one, Done)] == [
+            FUNDS - 1,
+            FUNDS - 3,
+            FUNDS - 6,
+        ]
+
+
+async def test_calls_of_unknown_fate_are_told_with_their_ids_and_end_no_other(
+    tmp_path: Path,
+) -> None:
+    async with funded(tmp_path, timeout=1.0) as (service, client):
+        service.orderer.paused = True
+        told: list[Progress] = []
+        ends = await answers(client, to_bob([1, 2, 3]), on_progress=told.append)
+        assert all(isinstance(one, Unreachable) for one in ends)
+        ids = [one.id for one in ends if isinstance(one, Unreachable)]
+        assert told[-1].unknown == 3
+        service.orderer.resume()
+        assert len({service.orderer.places[bytes(id or b"")].height for id in ids}) == 1
+
+
+async def test_whoever_stops_early_sends_no_further_call(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        async with aclosing(client.call_many(NAME, to_bob([1] * 50), window=3)) as many:
+            async for _ in many:
+                break
+        assert await balance(client) >= FUNDS - 4
+        assert service.payments() <= 4
+        await client.call(NAME, to=BOB.id, amount=1)
+
+
+async def test_other_callers_that_fill_the_queue_make_it_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_flight, "CALLS_WAITING_MAX", 2)
+    async with funded(tmp_path) as (_, client):
+        others = [client.submit_call(NAME, to=BOB.id, amount=1) for _ in range(2)]
+        with pytest.raises(Overloaded, match="too many calls wait"):
+            client.submit_call(NAME, to=BOB.id, amount=1)
+        ends = await answers(client, to_bob([1] * 6))
+        assert all(isinstance(one, Done) for one in ends)
+        await asyncio.gather(*others)
+
+
+@pytest.mark.parametrize("window", [0, -1, CALLS_AHEAD_MAX + 1, 1.5, True, None])
+async def test_a_window_that_is_none_is_refused(tmp_path: Path, window: Any) -> None:
+    async with funded(tmp_path) as (service, client):
+        with pytest.raises(ClientFault, match="window"):
+            await answers(client, to_bob([1]), window=window)
+        assert service.payments() == 0
