@@ -62,7 +62,7 @@ class OneFile:
 
     async def words(self, selector: str = ".check-verdict") -> str:
         """What stands somewhere."""
-        return await self.page.inner_text(selector)
+        return str(await self.page.inner_text(selector))
 
 
 @asynccontextmanager

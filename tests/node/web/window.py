@@ -46,7 +46,7 @@ class Window:
 
     async def text(self, selector: str) -> str:
         """What stands in the first element."""
-        return (await self.page.locator(selector).first.inner_text()).strip()
+        return str(await self.page.locator(selector).first.inner_text()).strip()
 
     async def run(self, script: str, argument: Any = None) -> Any:
         """The value of a script's function."""
