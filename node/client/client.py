@@ -327,7 +327,7 @@ class Client:
             async for block in blocks:
                 yield block
 
-    async def request(self, method: str, **params: Any) -> Any:
+    async def request(self, method: str, /, **params: Any) -> Any:
         """Any method of the front door, at whichever node answers; bytes raw. The answer is that
         node's word."""
         return await self._runtime.within(self._runtime.requests.ask(method, **params))

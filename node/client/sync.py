@@ -13,7 +13,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import update_wrapper
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -89,10 +89,10 @@ def _waits(
 ) -> Callable[Concatenate["SyncClient", _P], _T]:
     """A method that waits for Client's."""
 
-    @wraps(method)
-    def waiting(self: "SyncClient", *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def waiting(self: "SyncClient", /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return self.run(method(self.client, *args, **kwargs))
 
+    update_wrapper(waiting, method)
     return waiting
 
 
@@ -101,11 +101,30 @@ def _waits_for_done(
 ) -> Callable[Concatenate["SyncClient", _P], SyncDone]:
     """Likewise, of one that gives a Done."""
 
-    @wraps(method)
-    def waiting(self: "SyncClient", *args: _P.args, **kwargs: _P.kwargs) -> SyncDone:
+    def waiting(self: "SyncClient", /, *args: _P.args, **kwargs: _P.kwargs) -> SyncDone:
         return SyncDone(self.run(method(self.client, *args, **kwargs)), self)
 
+    update_wrapper(waiting, method)
     return waiting
+
+
+def _promises(
+    method: Callable[Concatenate[Client, _P], "asyncio.Future[Done]"],
+) -> Callable[Concatenate["SyncClient", _P], "Future[SyncDone]"]:
+    """Likewise, of one that gives a future: one for threads."""
+
+    def promising(self: "SyncClient", /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[SyncDone]":
+        outer: Future[SyncDone] = Future()
+
+        async def begin() -> None:
+            inner = method(self.client, *args, **kwargs)
+            inner.add_done_callback(lambda inner: _hand_over(inner, outer, self))
+
+        self.run(begin())
+        return outer
+
+    update_wrapper(promising, method)
+    return promising
 
 
 def _iterates(
@@ -113,8 +132,7 @@ def _iterates(
 ) -> Callable[Concatenate["SyncClient", _P], Iterator[Any]]:
     """An iterator over Client's."""
 
-    @wraps(method)
-    def iterating(self: "SyncClient", *args: _P.args, **kwargs: _P.kwargs) -> Iterator[Any]:
+    def iterating(self: "SyncClient", /, *args: _P.args, **kwargs: _P.kwargs) -> Iterator[Any]:
         items = method(self.client, *args, **kwargs)
         try:
             while some := self.run(_take(items, at_once)):
@@ -123,6 +141,7 @@ def _iterates(
         finally:
             self.end(items)
 
+    update_wrapper(iterating, method)
     return iterating
 
 
@@ -184,6 +203,7 @@ class SyncClient:
     call_texts = _waits_for_done(Client.call_texts)
     query_recorded = _waits_for_done(Client.query_recorded)
     call_many = _iterates(Client.call_many, at_once=TAKEN_AT_ONCE)
+    submit_call = _promises(Client.submit_call)
     submit = _waits(Client.submit)
     submit_texts = _waits(Client.submit_texts)
     query = _waits(Client.query)
@@ -192,18 +212,6 @@ class SyncClient:
     receipt = _waits(Client.receipt)
     blocks = _iterates(Client.blocks, at_once=1)
     request = _waits(Client.request)
-
-    @wraps(Client.submit_call)
-    def submit_call(self, name: str, /, **arguments: Any) -> "Future[SyncDone]":
-        outer: Future[SyncDone] = Future()
-
-        async def begin() -> None:
-            self.client.submit_call(name, **arguments).add_done_callback(
-                lambda inner: _hand_over(inner, outer, self)
-            )
-
-        self.run(begin())
-        return outer
 
     @property
     def service(self) -> Service:

@@ -53,7 +53,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def compiled(block: str, number: int) -> CodeType:
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    return compile(block, f"client.md, block {number}", "exec", flags=flags)
+    code: CodeType = compile(block, f"client.md, block {number}", "exec", flags=flags)
+    return code
 
 
 async def execute(code: CodeType, names: dict[str, Any]) -> None:

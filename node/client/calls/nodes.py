@@ -38,7 +38,7 @@ DISTRUST_SECONDS = 30.0
 PATIENT_SECONDS = 30.0
 """After a node that was left as hung, and was only slow, the next ones get twice the time for a
 sign of life, for so long: nobody runs from node to node of a service that is slow."""
-RETRY_MS_MAX = 10_000
+ASKED_MS_MAX = 10_000
 """A node that asks for more is not believed."""
 RETRY_SPREAD = 0.5
 """Of the time that a node asks to be left alone: up to so much longer, drawn anew each time, so
@@ -335,7 +335,7 @@ def asked_seconds(fault: Overloaded) -> float:
     """How long a node that is overloaded asks to be left alone; bounded, for it may lie."""
     milliseconds = fault.data.get("retry_after_ms")
     return (
-        min(milliseconds, RETRY_MS_MAX) / 1000
+        min(milliseconds, ASKED_MS_MAX) / 1000
         if type(milliseconds) is int and milliseconds > 0
         else REST_SECONDS_MIN
     )

@@ -55,7 +55,7 @@ class Payer:
 
 
 def host_of(directory: Path, node: str) -> int:
-    return int(json.loads(ClusterLayout(directory).node(node).host_pid.read_text().split()[0]))
+    return int(json.loads(ClusterLayout(directory).node(node).host_pid.read_bytes())["host"]["pid"])
 
 
 async def test_nodes_that_are_killed_and_stopped_cost_no_call_and_no_block(

@@ -21,7 +21,7 @@ from strongroom.node.rpc.openrpc import openrpc
 MEMO = "the memo that nobody is shown"
 
 
-def _kinds(of: Any, base: type) -> Iterator[type]:
+def _kinds(of: Any, base: type) -> Iterator[type[Any]]:
     return (one for _, one in inspect.getmembers(of, inspect.isclass) if issubclass(one, base))
 
 
