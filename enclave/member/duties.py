@@ -1,5 +1,5 @@
 """What this enclave wants said on the ledger now, in its own name (DESIGN §5: offers and readies;
-§6: staying in).
+DESIGN §6: staying in).
 
 Owns the making of these transactions and of the next epoch's secret. It is asked again and again,
 and answers from executed state alone: nothing it says is trusted before a quorum has ordered it.

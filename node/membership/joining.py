@@ -1,5 +1,5 @@
-"""How a node comes to a service that exists already (DESIGN §5, joiner; §6): its folder, and its
-first words.
+"""How a node comes to a service that exists already (DESIGN §5, joiner; DESIGN §6):
+its folder, and its first words.
 
 Owns what an operator does on a new machine, and how a node that nobody links to yet is admitted:
 over other nodes' front doors, by evidence that every replica judges. Nobody at those doors is

@@ -239,7 +239,7 @@ class Participant:
 
     def _freshen(self, fresh: Fresh, now: Now) -> list[Effect]:
         """Begin. A log that does not hold all that was said silences this node up to the newest
-        epoch of heads (§6)."""
+        epoch of heads (PROTOCOL §6)."""
         epoch, may_vote = fresh.epoch, fresh.may_vote
         silence = self._log.silence
         turn = Turn(now)

@@ -1,5 +1,5 @@
 """Where a replica begins: what block store and log say of one epoch, at a start or at the change of
-epochs (§6, R16).
+epochs (PROTOCOL §6, R16).
 
 Owns `ReplicaStart`, which is the same in both cases, and the succession of epochs that a block
 store proves. Nothing of that is stored twice: a terminal block has a FINALIZE certificate of its

@@ -10,10 +10,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = {"PROTOCOL": DOCS / "protocol.md", "DESIGN": DOCS / "architecture.md"}
-SOURCES = (".py", ".md", ".qnt")
+PAGES = {
+    "PROTOCOL": (DOCS / "protocol.md", "\n## §{} "),
+    "DESIGN": (DOCS / "architecture.md", "\n## §{} "),
+    "VAULT": (DOCS / "sections.md", "\n## VAULT §{} "),
+    "ROOMS": (DOCS / "sections.md", "\n## ROOMS §{} "),
+}
+SOURCES = (".py", ".md", ".qnt", ".toml", ".js", ".mjs")
 
-SECTION = re.compile(r"\b(PROTOCOL|DESIGN)(?:\.md)?,? §(\d+)((?:(?:,| and|–) ?§?\d+)*)")
+_BESIDE = r"(?:\s+(?:Guard|Core|Receipt|stop \d+))?"
+_NEXT = r"(?:,|\s+and|–)[\s#]*(?:R\d+,?[\s#]*)*(?:§\d+|\d+(?![\d.]*[\s-]*[a-zA-Z%]))"
+SECTION = re.compile(
+    r"\b(PROTOCOL|DESIGN|VAULT|ROOMS)(?:\.md)?(?:[\s,#]|R\d+|Core|Guard|and)*"
+    rf"(§\d+{_BESIDE}(?:{_NEXT}{_BESIDE})*)"
+)
+"""Also over the end of a line, after rules of the same page, and several in a row."""
+OUTSIDE = re.compile(
+    r"(?:RFC|FIPS|SEC|X\.690|draft|Core|Discovery|EAR|AR4SI|docs/|NIST|SP|JWS|JWK|CBOR|COSE|manual|"
+    r"Dwork|IETF|Section|BSI|PKCS|spec|TLS|HPKE)[^§]{0,160}(?:§[\d., ]+)*$",
+    re.IGNORECASE,
+)
+"""What stands before the § of somebody else's document."""
 RULE = re.compile(r"\bR(\d{1,2})\b(?!\.\d)")
 THREAT = re.compile(r"\bT([0-7][0-9A-F])\b")
 STYLE = re.compile(r"\bSTYLE (\d+)")
@@ -44,11 +61,34 @@ def test_every_cited_section_exists() -> None:
     missing = []
     for path in files():
         for match in SECTION.finditer(path.read_text()):
-            page = PAGES[match.group(1)].read_text()
-            for number in [match.group(2), *re.findall(r"\d+", match.group(3))]:
-                if f"\n## §{number} " not in page:
+            page, form = PAGES[match.group(1)]
+            for number in re.findall(
+                r"(?<!R)(?<!R\d)(?<!stop )\b\d+", match.group(2).replace("§", " ")
+            ):
+                if form.format(number) not in page.read_text():
                     missing.append((str(path.relative_to(ROOT)), match.group(0)))
     assert missing == []
+
+
+def test_every_section_sign_in_the_code_is_of_a_page_here_or_of_a_named_source() -> None:
+    """No § without a document that a stranger can find."""
+    lost, several = [], 0
+    for path in files():
+        if path.suffix != ".py" or path == Path(__file__).resolve():
+            continue
+        text = path.read_text()
+        known = [match.span() for match in SECTION.finditer(text)]
+        for match in re.finditer(r"§\s?\d", text):
+            several += 1
+            ours = any(begin <= match.start() < end for begin, end in known)
+            if (
+                not ours
+                and OUTSIDE.search(text[max(0, match.start() - 200) : match.start()]) is None
+            ):
+                line = text.count("\n", 0, match.start()) + 1
+                lost.append(f"{path.relative_to(ROOT)}:{line}")
+    assert several > 300
+    assert lost == []
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ class Nodes:
     ) -> None:
         self.endpoints = endpoints
         self._name_of, self._behind = name_of, behind
+        self._seen: list[dict[str, Any] | None] = []
+        """What the last survey saw."""
         self.failures: dict[str, StrongroomError] = {}
         """Why the last attempt at an endpoint failed; emptied by success."""
         self.name = ""
@@ -160,7 +162,8 @@ class Nodes:
     async def survey(self) -> list[dict[str, Any] | None]:
         """Ask every endpoint for its status, trusting none: for words to a waiting user. None: no
         answer."""
-        return await asyncio.gather(*(self._doors.status(endpoint) for endpoint in self.endpoints))
+        self._seen = await asyncio.gather(*(self._doors.status(one) for one in self.endpoints))
+        return self._seen
 
     async def opinions(self, method: str, **params: Any) -> list[dict[str, Any]]:
         """What each node says that can be had and admitted now: one document per validator."""
@@ -286,19 +289,22 @@ class Nodes:
         """An error that says what failed at which endpoints, and what to do next."""
         named = self._name_of
         faults = {at: self.failures[at] for at in self.endpoints if at in self.failures}
-        lacking = [named(at) for at, fault in faults.items() if isinstance(fault, NoQuorum)]
-        silent = [named(at) for at, fault in faults.items() if isinstance(fault, Disconnected)]
-        if self.busy is not None and not lacking:
+        seen = list(zip(self.endpoints, self._seen, strict=False))
+        silent = [named(at) for at, status in seen if status is None] or [
+            named(at) for at, fault in faults.items() if isinstance(fault, Disconnected)
+        ]
+        voting = [named(at) for at, status in seen if (status or {}).get("state") == "voting"]
+        quorum = Quorum(len(self.endpoints))
+        if silent and 0 < len(voting) < quorum.size:
+            return Unreachable(
+                f"{what}: no quorum: {listed(voting)} {_verb(voting, 'answers', 'answer')}, "
+                f"{quorum.size} of {quorum.members} are needed; {listed(silent)} "
+                f"{_verb(silent, 'does', 'do')} not. {self._start(silent)}"
+            )
+        if self.busy is not None and not any(isinstance(one, NoQuorum) for one in faults.values()):
             return Busy(
                 f"{what}: nodes have no room ({self.busy}). Ask for less at a time, or later",
                 retry_after=asked_seconds(self.busy),
-            )
-        if lacking and len(lacking) + len(silent) == len(self.endpoints):
-            quorum = Quorum(len(self.endpoints))
-            away = f"; {listed(silent)} {_verb(silent, 'does', 'do')} not" if silent else ""
-            return Unreachable(
-                f"{what}: no quorum: {listed(lacking)} {_verb(lacking, 'answers', 'answer')}, "
-                f"{quorum.size} of {quorum.members} are needed{away}. {self._start(silent)}"
             )
         return Unreachable(f"{what}{_reasons(faults, named)}. {self._start(silent)}")
 

@@ -676,9 +676,9 @@ SERVICES = (
     ),
     WrongTurn(
         "two of four nodes killed",
-        "query payments.balance --as alice --timeout 4",
-        "no answer in 4 s: no quorum: n0 and n1 answer, 3 of 4 are needed; n2 and n3 do not. Start "
-        "one with `strongroom cluster start n2`",
+        "query payments.balance --as alice --timeout 10",
+        "no answer in 10 s: no quorum: n0 and n1 answer, 3 of 4 are needed; n2 and n3 do not. "
+        "Start one with `strongroom cluster start n2`",
         3,
         C,
         "two_killed",
