@@ -164,7 +164,10 @@ def test_a_trace_says_height_lane_and_size_class_and_nothing_else() -> None:
     """T08, T10: no identity, session, program or envelope; the host knows none of the first."""
     made = sampled()
     ids, sent = envelopes(1)
+    made.taken(ids, sent)
+    assert "envelope" not in repr(made._open[ids[0]])
     travel(made, ids, sent)
+    assert made.ended[0].envelope is None
     spans = told(*made.ended)
     assert dict(spans[-1].attributes) == {
         "strongroom.height": 7,
@@ -177,7 +180,6 @@ def test_a_trace_says_height_lane_and_size_class_and_nothing_else() -> None:
         "service.name",
         "service.instance.id",
     }
-    assert "envelope" not in repr(made)
 
 
 def test_without_the_extra_a_node_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
