@@ -29,6 +29,8 @@ def read_tracing(table: TableReader) -> TracingSettings | None:
     one_in = table.positive("one_in", ONE_IN)
     if one_in > ONE_IN_MAX:
         table.problem("one_in", f"is at most {ONE_IN_MAX}")
+    if not endpoint and one_in != ONE_IN:
+        table.problem("endpoint", "is missing: nobody is told of what is sampled")
     table.finish()
     return TracingSettings(endpoint=endpoint, one_in=one_in) if endpoint else None
 

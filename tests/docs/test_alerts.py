@@ -96,6 +96,7 @@ CASES = [
         (("page", ALL),),
     ),
     Case("NodeDown", "silent for five minutes", {one("up"): "0x20"}, 6, TICKET),
+    Case("NodeDown", "silent for two", {one("up"): "1x2 0x20"}, 5),
     Case("NodeDown", "started again after three", {one("up"): "0x3 1x20"}, 6),
     Case("NodeBehind", "and it stays so", {BEHIND: "40x20", BACKLOG: "20x20"}, 6, TICKET),
     Case("NodeBehind", "it catches up", {BEHIND: "90-30x3 0x20", BACKLOG: "0x20"}, 6),

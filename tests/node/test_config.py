@@ -6,9 +6,19 @@ from pathlib import Path
 import pytest
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.config import Address, ConfigInvalid, Limits, NodeConfig, Peer, dumps, load
+from strongroom.node.config import (
+    Address,
+    ConfigInvalid,
+    Limits,
+    NodeConfig,
+    Peer,
+    dumps,
+    load,
+    loads,
+)
 from strongroom.node.issuer_sources import IssuerSource
 from strongroom.node.organisations import DoorPolicy, Organisation, Quota
+from strongroom.node.tracing.settings import TracingSettings
 
 
 def make_config(folder: Path) -> NodeConfig:
@@ -241,3 +251,42 @@ def test_whoever_listens_everywhere_says_where_it_is_found(written: Path, listen
     (problem,) = problems_of(written)
     assert "announce_rpc: is missing" in problem
     assert "name the address under which others reach this node" in problem
+
+
+def test_what_operations_ask_for_is_written_and_read_again(tmp_path: Path) -> None:
+    config = replace(
+        make_config(tmp_path / "n0"),
+        log_format="human",
+        health=Address("127.0.0.1", 7430),
+        metrics=Address("127.0.0.1", 7420),
+        tracing=TracingSettings(endpoint="http://127.0.0.1:4318/v1/traces", one_in=50),
+    )
+    text = dumps(config, base=tmp_path / "n0")
+    assert loads(text, tmp_path / "n0" / "node.toml") == config
+
+
+@pytest.mark.parametrize(
+    ("added", "problem"),
+    [
+        ('log_format = "xml"', "log_format: 'xml' is none of auto, human, json"),
+        ('metrics = "127.0.0.1:7400"', "metrics: is the same address as rpc or peer"),
+        (
+            'health = "127.0.0.1:7420"\nmetrics = "127.0.0.1:7420"',
+            "metrics: is the same address as health",
+        ),
+        ('[tracing]\nendpoint = "127.0.0.1:4318"', "tracing.endpoint: '127.0.0.1:4318' is no http"),
+        ('[tracing]\nendpoint = "http://a:b@c/"', "without a name or password"),
+        ('[tracing]\nendpoint = "http://c/"\none_in = 0', "tracing.one_in: is at least 1"),
+        ("[tracing]\none_in = 5", "tracing.endpoint: is missing"),
+        ('[tracing]\nto = "x"', "tracing.to: is not a known key"),
+    ],
+)
+def test_a_mistake_in_what_operations_ask_for_is_told(
+    tmp_path: Path, added: str, problem: str
+) -> None:
+    base = tmp_path / "n0"
+    text = dumps(replace(make_config(base), peers=(), door=DoorPolicy()), base=base)
+    place = text.index("\n[limits]") if not added.startswith("[") else len(text)
+    with pytest.raises(ConfigInvalid) as caught:
+        loads(f"{text[:place]}\n{added}\n{text[place:]}", base / "node.toml")
+    assert problem in str(caught.value)

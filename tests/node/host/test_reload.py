@@ -1,5 +1,7 @@
 """SIGHUP: what may change while a node runs, what needs a start, and a file with a mistake."""
 
+import io
+import json
 import logging
 import os
 import pty
@@ -14,6 +16,7 @@ import structlog
 from tests.waiting import so
 
 from strongroom.node.config import Address, Limits, NodeConfig, dumps
+from strongroom.node.host import reload
 from strongroom.node.host.reload import LIVE, Reload, difference
 from strongroom.node.machine import logs
 from strongroom.node.machine.terminals import Terminal
@@ -72,6 +75,23 @@ def test_limits_and_level_are_taken_and_said(config: NodeConfig) -> None:
     assert (line["event"], line["log_level"]) == ("config.reloaded", "info")
     assert line["changed"]["limits.mempool_envelopes_max"] == "65536 -> 9"
     assert made.again()[0].changed == {}, "it goes by them now"
+
+
+@pytest.mark.parametrize(("before", "now"), [("error", "info"), ("info", "error")])
+def test_a_change_of_the_level_is_said_by_the_more_talkative_of_the_two(
+    config: NodeConfig, monkeypatch: pytest.MonkeyPatch, before: str, now: str
+) -> None:
+    out = io.StringIO()
+    logs.configure_logging(before, "json", stream=out)
+    try:
+        monkeypatch.setattr(reload, "log", structlog.get_logger())
+        running = replace(config, log_level=before)
+        write(replace(config, log_level=now))
+        Reload(config.layout.config, running, lambda _: None).again()
+    finally:
+        structlog.reset_defaults()
+    assert json.loads(out.getvalue())["changed"] == {"log_level": f"{before} -> {now}"}
+    assert logs._threshold.number == logging.getLevelNamesMapping()[now.upper()]
 
 
 def test_everything_else_is_refused_by_its_name_and_stays(config: NodeConfig) -> None:

@@ -1,7 +1,10 @@
 """Sampled journeys: who is followed, ten stamps in order, ten spans of public facts alone."""
 
+import gzip
+import threading
 from dataclasses import replace
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -164,7 +167,10 @@ def test_a_trace_says_height_lane_and_size_class_and_nothing_else() -> None:
     """T08, T10: no identity, session, program or envelope; the host knows none of the first."""
     made = sampled()
     ids, sent = envelopes(1)
+    made.taken(ids, sent)
+    assert "envelope" not in repr(made._open[ids[0]])
     travel(made, ids, sent)
+    assert made.ended[0].envelope is None
     spans = told(*made.ended)
     assert dict(spans[-1].attributes) == {
         "strongroom.height": 7,
@@ -177,7 +183,6 @@ def test_a_trace_says_height_lane_and_size_class_and_nothing_else() -> None:
         "service.name",
         "service.instance.id",
     }
-    assert "envelope" not in repr(made)
 
 
 def test_without_the_extra_a_node_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,3 +242,44 @@ def test_the_log_says_once_when_the_collector_is_away_and_when_it_is_back() -> N
         for _ in range(4):
             exporter.export([])
     assert [line["event"] for line in lines] == ["traces.not_taken", "traces.taken_again"]
+
+
+def test_a_collector_gets_the_ten_spans_over_http() -> None:
+    """OTLP as a collector reads it, from the exporter of `[tracing]` alone."""
+    service: Any = pytest.importorskip(
+        "opentelemetry.proto.collector.trace.v1.trace_service_pb2", reason="otel is missing"
+    )
+    bodies: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            bodies.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    made = sampled()
+    ids, sent = envelopes(1)
+    travel(made, ids, sent)
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            endpoint = f"http://127.0.0.1:{server.server_port}/v1/traces"
+            exporter = make_exporter(TracingSettings(endpoint=endpoint))
+            tell, end = make_teller("n1", exporter)
+            tell(made.ended[0])
+            end()
+        finally:
+            server.shutdown()
+            thread.join()
+    names: list[str] = []
+    for path, body in bodies:
+        assert path == "/v1/traces"
+        request = service.ExportTraceServiceRequest()
+        request.ParseFromString(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
+        for resource in request.resource_spans:
+            names += [span.name for scope in resource.scope_spans for span in scope.spans]
+    assert sorted(names) == sorted([*SPANS, "transaction"])
