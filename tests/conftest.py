@@ -4,6 +4,7 @@ spared the syncs of this process. What those make durable is judged on the model
 marked so that no part of the whole suite runs it."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,23 @@ def _no_real_syncs() -> Iterator[None]:
         patch.setattr(os, "fsync", lambda _descriptor: None)
         patch.setattr(os, "fdatasync", lambda _descriptor: None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _results_are_as_their_schemas_say(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The one hook: every result and event of a front door, wherever a test asks one, is held
+    against its schema. Not where a node lies on purpose (`lies`)."""
+    is_loaded = "strongroom.node.rpc.answering" in sys.modules
+    if not is_loaded or request.node.get_closest_marker("lies"):
+        yield
+        return
+    from tests.node.rpc.results import watched
+
+    found = watched(monkeypatch)
+    yield
+    assert not found, "\n".join(dict.fromkeys(found))
 
 
 @pytest.hookimpl(tryfirst=True)  # before any are deselected

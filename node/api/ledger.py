@@ -7,8 +7,6 @@ Owns where each answer is found. The shape of a block's document is documents.py
 from collections.abc import Callable
 
 from strongroom.consensus import codec
-from strongroom.consensus.blocks import Header
-from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, TransactionId
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.governance.document import Document as PublicState
@@ -18,7 +16,6 @@ from strongroom.node.api.documents import (
     count_of,
     envelope_document,
     head_document,
-    receipt_of,
     transaction_documents,
     transaction_rows,
 )
@@ -43,7 +40,7 @@ class LedgerDesk:
         found, executed = self._store.find_transaction(id), self._executed()
         if found is None:
             status = "pending" if self._sources.mempool.pending(id) else "unknown"
-            return lambda: {"id": id, "status": status, **executed}
+            return lambda: {"id": id, "status": status, **executed()}
         read = self._reading(found.height)
 
         def describe() -> Document:
@@ -59,7 +56,7 @@ class LedgerDesk:
                 "refusal": code_text(found.code) if found.code else None,
                 "result": Blob(outcome.result_at(found.position) or b""),
                 "envelope": envelope_document(block.envelopes()[found.position]),
-                **executed,
+                **executed(),
             }
 
         return describe
@@ -69,23 +66,6 @@ class LedgerDesk:
         if self._store.find_transaction(id) is not None:
             return "final"
         return "pending" if self._sources.mempool.pending(id) else None
-
-    def receipt(self, id: TransactionId) -> Document:
-        """The receipt, once an outcome anchor over it is final."""
-        place = place_of(self._store, id)
-        if place is None:
-            raise NotFound("no executed transaction has this id: ask again later, or check the id")
-        anchoring = self._anchoring(place.height)
-        if anchoring is None:
-            raise NotYet(
-                f"block {place.height:,} is final and executed, its anchor comes with one of the "
-                "next blocks: ask again in a moment",
-                retry_after_ms=50,
-            )
-        sources, outcome = self._sources, outcome_of(self._store, place.height)
-        return receipt_of(
-            sources.genesis.data, outcome, place.index, sources.history, *anchoring, sources.epochs
-        )
 
     @property
     def newest_block(self) -> int:
@@ -155,18 +135,18 @@ class LedgerDesk:
         newest = self._store.newest_block
         return NotFound(f"no block at height {height}: the newest final one is {newest}")
 
-    def header(self, height: int) -> Document:
-        """A final header with its own certificate, if it has one."""
-        data = self._store.block(height) if height > 0 else None
-        if data is None:
+    def header_reading(self, height: int) -> Callable[[], Document]:
+        """What reads a final header with its own certificate, if it has one."""
+        read = self._store.reading(Kind.BLOCK, height)
+        if read is None:
             raise self._no_block(height)
-        header, certificate = header_and_certificate(data)
-        return {
-            "header": Blob(header.encoded),
-            "certificate": None
-            if certificate is None
-            else Blob(codec.encode(certificate.to_wire())),
-        }
+
+        def describe() -> Document:
+            header, certificate = header_and_certificate(read())
+            proof = None if certificate is None else Blob(codec.encode(certificate.to_wire()))
+            return {"header": Blob(header.encoded), "certificate": proof}
+
+        return describe
 
     def consistency(self, start: int, end: int) -> Document:
         """That the history over heights 0..start is a prefix of that over 0..end (RFC 6962
@@ -180,20 +160,23 @@ class LedgerDesk:
             "proof": list(history.consistency(start + 1, end + 1)),
         }
 
-    def _executed(self) -> Document:
-        """The epoch of what will be executed next here, and whether the grace of the one before is
-        over."""
+    def _executed(self) -> Callable[[], Document]:
+        """What tells the epoch of what will be executed next here, and whether the grace of the one
+        before is over."""
         state = self._sources.state()
         executed, governance = state.executed, state.governance
-        over = True
-        if governance is not None and governance.grace_until_ms and executed > 0:
-            header, _ = header_and_certificate(self._store.block(executed) or b"")
-            over = header.time_ms >= governance.grace_until_ms
-        return {
+        grace_ms = 0 if governance is None else governance.grace_until_ms
+        read = self._store.reading(Kind.BLOCK, executed) if grace_ms and executed > 0 else None
+        facts = {
             "executed": executed,
             "epoch": self._sources.epochs.epoch_at(Height(executed + 1)),
-            "grace_over": over,
         }
+
+        def describe() -> Document:
+            over = read is None or header_and_certificate(read())[0].time_ms >= grace_ms
+            return {**facts, "grace_over": over}
+
+        return describe
 
     def _names_in(self, epoch: Epoch, governance: PublicState | None) -> list[str]:
         """Names of an epoch's validators by index."""
@@ -202,18 +185,6 @@ class LedgerDesk:
             raise NotYet(f"epoch {epoch} is not known here yet", retry_after_ms=50)
         names = validator_names(self._sources.genesis, governance)
         return [names.get(one.node_key, one.node_key.hex()) for one in description.validators]
-
-    def _anchoring(self, height: int) -> tuple[Header, Certificate] | None:
-        """The first recorded header with a certificate of its own, by a quorum, whose anchor covers
-        this height."""
-        for above in range(height + 1, self._store.newest_block + 1):
-            data = self._store.block(above)
-            if data is None:
-                return None
-            header, certificate = header_and_certificate(data)
-            if isinstance(certificate, Certificate) and header.anchor.height >= height:
-                return header, certificate
-        return None
 
     def _height_of(self, hash: bytes) -> int:
         height = self._store.find_block(hash)

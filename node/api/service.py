@@ -26,6 +26,7 @@ from strongroom.node.api.public_state import (
     validator_names,
 )
 from strongroom.node.api.queries import QueryDesk
+from strongroom.node.api.receipts import ReceiptDesk
 from strongroom.node.api.screening import Ledger, Screen
 from strongroom.node.api.sources import Sources, asking_enclave
 from strongroom.node.api.voting import consensus_document
@@ -53,10 +54,11 @@ class Service:
         self._screen = screen_of(sources)
         self._metrics = NodeMetrics(sources)
         ledger = self._ledger
-        self.transaction_reading, self.receipt = ledger.transaction_reading, ledger.receipt
+        self.receipt_steps = ReceiptDesk(sources).steps
+        self.transaction_reading = ledger.transaction_reading
         self.transaction_status = ledger.transaction_status
         self.block_reading, self.rows_reading = ledger.block_reading, ledger.rows_reading
-        self.head_reading, self.header = ledger.head_reading, ledger.header
+        self.head_reading, self.header_reading = ledger.head_reading, ledger.header_reading
         self.consistency = ledger.consistency
 
     @property

@@ -29,6 +29,7 @@ from strongroom.node.api.public_state import (
     users_document,
     validators_shown,
 )
+from strongroom.node.api.receipts import ReceiptDesk
 from strongroom.node.explorer.ledger_replay import FileLedger
 from strongroom.node.faults import NotFound
 from strongroom.node.rpc.backend import Blob, Document, Rows
@@ -75,8 +76,8 @@ class LedgerReader:
             "ledger_blocks": self._blocks,
             "ledger_transactions": lambda *given: self._desk.rows_reading(*given)(),
             "ledger_transaction": lambda id: self._desk.transaction_reading(id)(),
-            "ledger_receipt": self._desk.receipt,
-            "ledger_header": self._desk.header,
+            "ledger_receipt": ReceiptDesk(ledger).receipt,
+            "ledger_header": lambda height: self._desk.header_reading(height)(),
             "ledger_consistency": self._desk.consistency,
             "governance_proposals": self._proposals,
             "governance_proposal": self._proposal,

@@ -5,7 +5,7 @@ shows plain bytes as lowercase hex and a `Blob` as base64; a msgpack frame carri
 """
 
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +19,10 @@ Document = dict[str, Any]
 class Blob(bytes):
     """Bytes that a JSON frame shows as base64: envelopes, sealed results, evidence, encoded
     documents."""
+
+
+Step = Callable[[], Document | None]
+"""A part of the way to a document, run in whatever thread; None: go on with the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,15 @@ class Backend(Protocol):
         """`final` or `pending`; None: nothing is known of it here."""
         ...
 
-    def receipt(self, id: TransactionId) -> Document: ...
+    def receipt_steps(self, id: TransactionId) -> Iterator[Step]:
+        """The way to a transaction's receipt; what is next is asked for on the event loop.
+
+        Raises:
+            NotFound: no executed transaction has this id.
+            NotYet: it is not anchored yet.
+        """
+        ...
+
     @property
     def newest_block(self) -> int:
         """Height of the newest final block that is stored here; 0 for none."""
@@ -110,7 +122,10 @@ class Backend(Protocol):
         """The same for what stands in a block's head, at most 1 KiB whatever the block holds."""
         ...
 
-    def header(self, height: int) -> Document: ...
+    def header_reading(self, height: int) -> Callable[[], Document]:
+        """The same for a header and its certificate."""
+        ...
+
     def consistency(self, start: int, end: int) -> Document: ...
     async def query(self, envelope: bytes) -> Document: ...
 

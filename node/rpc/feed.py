@@ -21,8 +21,9 @@ from strongroom.enclave.governance.recovery_public import MEMBERS_RECOVERY_ACTIO
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.outgoing import EVENTS_OUT_BYTES_MAX, Unread
-from strongroom.node.rpc.reading import Lane
+from strongroom.node.rpc.reading import SLICE_BYTES_MIN, Lane
 from strongroom.node.rpc.slices import ROWS, Describe, Keep, read
+from strongroom.node.rpc.weights import ROW
 
 TOPICS = ("blocks", "transactions", "governance", "nodes", "heads")
 """The third and fourth: public transactions of members, and of nodes; heights without any are
@@ -52,7 +53,7 @@ class Feed:
         self._next: asyncio.Future[int] | None = None
         self._events: OrderedDict[_Key, tuple[Items, int]] = OrderedDict()
         self._bytes = 0
-        self._reading: dict[_Key, asyncio.Future[Items]] = {}
+        self._reading: dict[_Key, asyncio.Future[tuple[Items, int]]] = {}
 
     async def above(self, height: int) -> int:
         """Wait until a block above `height` is executed; the newest executed height. All wait for
@@ -81,10 +82,16 @@ class Feed:
             Overloaded: too many read.
             RpcFault: the block cannot be had.
         """
+        items, _ = await self.weighed(topic, form, height)
+        return items
+
+    async def weighed(self, topic: str, form: Form, height: int) -> tuple[Items, int]:
+        """The same, and what it weighs to have it (weights.py): its bytes; where it has to be read,
+        also what is described for it, told or not."""
         key = (topic, form.name, height)
         kept = self._events.get(key)
         if kept is not None:
-            return kept[0]
+            return kept
         reading = self._reading.get(key)
         if reading is None:
             reading = self._reading[key] = asyncio.ensure_future(self._read(topic, form, height))
@@ -98,7 +105,7 @@ class Feed:
         if self._next is not None:
             self._next.cancel()
 
-    async def _read(self, topic: str, form: Form, height: int) -> Items:
+    async def _read(self, topic: str, form: Form, height: int) -> tuple[Items, int]:
         def prepare() -> Describe:
             backend = self._backend
             if topic == "heads":
@@ -113,7 +120,8 @@ class Feed:
         self._bytes += size
         while self._bytes > EVENTS_BYTES_MAX or len(self._events) > EVENTS_MAX:
             self._bytes -= self._events.popitem(last=False)[1][1]
-        return items
+        rows = 0 if topic == "heads" else form.decode(members["count"])
+        return items, size + SLICE_BYTES_MIN + ROW * rows
 
 
 def _told(topic: str, form: Form, members: dict[str, bytes], told: int) -> Items:

@@ -49,7 +49,7 @@ from strongroom.node.rpc.parameters import (
 )
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.searching import search
-from strongroom.node.rpc.submitting import submit, submit_many
+from strongroom.node.rpc.submitting import submit_and_wait, submit_many
 from strongroom.node.rpc.weights import weight_of
 
 _METHOD_SHOWN_MAX = 64
@@ -174,6 +174,16 @@ async def _transaction(caller: Caller, room: Room, id: bytes) -> Encoded:
     return await caller.library.one(room, caller.payer, prepare, short=True)
 
 
+async def _receipt(caller: Caller, room: Room, id: bytes) -> Encoded:
+    steps = caller.backend.receipt_steps(TransactionId(id))
+    return await caller.library.found(room.form, caller.payer, steps)
+
+
+async def _header(caller: Caller, room: Room, height: int | str) -> Encoded:
+    prepare = partial(caller.backend.header_reading, _known(caller, height))
+    return await caller.library.one(room, caller.payer, prepare, short=True)
+
+
 async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions: bool) -> Encoded:
     if end < start:
         raise InvalidParams(f"param 'to' must not be below 'from' ({start})")
@@ -186,7 +196,7 @@ async def _blocks(caller: Caller, room: Room, start: int, end: int, transactions
     heights = range(max(1, start), min(end, caller.backend.newest_block) + 1)
     read = partial(caller.backend.block_reading, transactions=transactions)
     return await caller.library.many(
-        room, caller.payer, [partial(read, height) for height in heights]
+        room, caller.payer, (partial(read, height) for height in heights)
     )
 
 
@@ -327,7 +337,8 @@ _TABLE = (
         (Parameter("envelope", BLOB, "The sealed transaction."), _WAIT),
         "{id, height, index, status, result}; {id} with wait "
         '"none"; also {receipt} with wait "receipt"',
-        submit,
+        submit_and_wait,
+        roomy=True,
         kept=True,
     ),
     Method(
@@ -353,7 +364,8 @@ _TABLE = (
         "The receipt of a final transaction, once a certified header anchors its outcome.",
         (_ID,),
         "receipt",
-        lambda caller, id: caller.backend.receipt(id),
+        _receipt,
+        roomy=True,
     ),
     Method(
         "ledger_block",
@@ -400,7 +412,8 @@ _TABLE = (
         "One header, with the FINALIZE certificate of its own if it has one.",
         (Parameter("height", HEIGHT_OR_LATEST, "Its height."),),
         "{header, certificate}",
-        lambda caller, height: caller.backend.header(_known(caller, height)),
+        _header,
+        roomy=True,
     ),
     Method(
         "ledger_consistency",

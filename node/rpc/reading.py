@@ -6,14 +6,17 @@ callers take turns, and an address that has read much waits. What is read is the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from time import monotonic
 from typing import TypeVar
 
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.rpc import slices
-from strongroom.node.rpc.forms import Encoded
+from strongroom.node.rpc.backend import Step
+from strongroom.node.rpc.forms import Encoded, Form
 from strongroom.node.rpc.outgoing import Unread
 from strongroom.node.rpc.room import FRAME_BYTES, REPLY_BYTES_MAX, Room
 from strongroom.node.rpc.slices import Describe, Prepare
@@ -24,6 +27,8 @@ READS_WAITING_MAX = 256
 DESKS = 4
 """Documents that are read at a time: each holds its whole block."""
 PAUSE_SECONDS_MAX = 0.5
+LATE_PAUSES = 16
+"""Times as long as the loop was late to see the end of a slice: 0.1 ms where a core is free."""
 SHORT_BYTES_MIN = 4 * 1024
 SLICE_BYTES_MIN = 16 * 1024
 """What a document weighs at least, a short and a long one: it is read out of a whole block."""
@@ -33,7 +38,9 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class Lane:
-    """One slice at a time; between two of them it rests for as long as the last one took."""
+    """One slice at a time; between two of them it rests for as long as the last one took, and
+    longer where the event loop comes to its turns late: then this machine has more to do than it
+    can, and whoever votes goes first."""
 
     _desks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DESKS))
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -79,13 +86,22 @@ class Lane:
         return await asyncio.shield(asyncio.create_task(self._work(work)))
 
     async def _work(self, work: Callable[[], _T]) -> _T:
-        clock = asyncio.get_running_loop().time
-        began = clock()
-        try:
-            return await asyncio.to_thread(work)
-        finally:
+        began = ended = monotonic()
+
+        def timed() -> _T:
+            nonlocal ended
             try:
-                await asyncio.sleep(min(PAUSE_SECONDS_MAX, clock() - began))
+                return work()
+            finally:
+                ended = monotonic()
+
+        try:
+            return await asyncio.to_thread(timed)
+        finally:
+            late = max(0.0, monotonic() - ended)
+            try:
+                pause = max(0.0, ended - began) + LATE_PAUSES * late
+                await asyncio.sleep(min(PAUSE_SECONDS_MAX, pause))
             finally:
                 self._turn.release()
 
@@ -111,9 +127,30 @@ class Library:
             Overloaded: too many read, or this address has read too much.
         """
         lane = self.counter if short else self.lane
-        return await self._document(lane, room, address, prepare)
+        with _refused_late(room):
+            return await self._document(lane, room, address, prepare)
 
-    async def many(self, room: Room, address: str, prepares: Sequence[Prepare]) -> Encoded:
+    async def found(self, form: Form, address: str, steps: Iterator[Step]) -> Encoded:
+        """One short document, at the end of some steps: each is a slice.
+
+        Raises:
+            Overloaded: too many read.
+            RpcFault: where the steps end, or do not begin.
+        """
+        encoded: Encoded | None = None
+
+        def begin() -> Callable[[], Encoded | None]:
+            step = next(steps)
+            now = asyncio.get_running_loop().time()
+            self.allowances.charge(address, SHORT_BYTES_MIN, now)
+            return partial(_encoded, form, step)
+
+        async with self.counter.desk():
+            while encoded is None:
+                encoded = await self.counter.slice(begin)
+        return encoded
+
+    async def many(self, room: Room, address: str, prepares: Iterable[Prepare]) -> Encoded:
         """A list of documents, as many from the first on as one reply holds.
 
         Args:
@@ -130,7 +167,8 @@ class Library:
         size = 0
         try:
             for prepare in prepares:
-                part = await self._document(self.lane, room, address, prepare)
+                with _refused_late(room):
+                    part = await self._document(self.lane, room, address, prepare)
                 if size + len(part) > REPLY_BYTES_MAX - FRAME_BYTES:
                     if not parts:
                         room.fits(len(part) + FRAME_BYTES)  # nothing would be given, and not said
@@ -169,3 +207,19 @@ class Library:
         encoded = Encoded(room.form.map(tuple(members.items())))
         room.fits(len(encoded))
         return encoded
+
+
+@contextmanager
+def _refused_late(room: Room) -> Iterator[None]:
+    """Whoever is turned away from a full room learns it late, or it would ask again at once, and
+    the node did nothing but refuse."""
+    try:
+        yield
+    except Overloaded:
+        room.late = True
+        raise
+
+
+def _encoded(form: Form, step: Step) -> Encoded | None:
+    document = step()
+    return None if document is None else Encoded(form.encode(document))

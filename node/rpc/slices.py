@@ -14,8 +14,9 @@ from typing import Any, Protocol, TypeVar
 from strongroom.node.rpc.backend import Document, Rows
 from strongroom.node.rpc.forms import Form
 
-SLICE_ROWS = 256
-"""About 2.5 ms of one core."""
+SLICE_ROWS = 64
+"""About 0.6 ms of one core: less than the interpreter's threads are switched in (node/__main__.py),
+so that the event loop waits for one slice at most."""
 ROWS = "transactions"
 """The member of a document that is long."""
 _T = TypeVar("_T")

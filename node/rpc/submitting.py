@@ -18,9 +18,11 @@ from strongroom.node.faults import (
     TooLarge,
 )
 from strongroom.node.ledger.place import Place
-from strongroom.node.rpc.backend import Backend, Blob, Document
+from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.caller import Caller
+from strongroom.node.rpc.forms import Encoded, Form
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
+from strongroom.node.rpc.room import Room
 
 RECEIPT_RECHECK_SECONDS = 1.0
 """A receipt is looked for at every executed height, and at least this often."""
@@ -29,8 +31,23 @@ FORGED = frozenset({Code.MALFORMED.text, Code.DOES_NOT_OPEN.text})
 """Reasons for which an envelope is refused at the door whatever epoch, session or node it meets."""
 
 
-async def submit(caller: Caller, envelope: bytes, wait: str) -> Document:
+async def submit_and_wait(caller: Caller, room: Room, envelope: bytes, wait: str) -> Any:
     """`ledger_submit`: one envelope; waits for its place, or also for its receipt.
+
+    Raises:
+        Refused: it was ordered, and refused before a program ran.
+    """
+    document = await submit(caller, envelope, wait)
+    if wait != "receipt":
+        return document
+    form = room.form
+    members = [(name, form.encode(value)) for name, value in document.items()]
+    receipt = await _receipt_when_there(caller, form, document)
+    return Encoded(form.map((*members, ("receipt", receipt))))
+
+
+async def submit(caller: Caller, envelope: bytes, wait: str) -> Document:
+    """One envelope, and its place unless `wait` is "none".
 
     Raises:
         Refused: it was ordered, and refused before a program ran.
@@ -45,10 +62,7 @@ async def submit(caller: Caller, envelope: bytes, wait: str) -> Document:
     (included,) = await answered
     if not _is_answered(included):
         raise _refusal(included)
-    document = _items([included])[0]
-    if wait == "receipt":
-        document["receipt"] = await _receipt_when_there(caller.backend, included)
-    return document
+    return _items([included])[0]
 
 
 async def submit_many(
@@ -173,14 +187,18 @@ def _refusal(one: Place) -> Refused:
     )
 
 
-async def _receipt_when_there(backend: Backend, included: Place) -> Document:
-    height: int = included.height
+async def _receipt_when_there(caller: Caller, form: Form, included: Document) -> Encoded:
+    """What was submitted is told however busy the node is: a full reading room is waited for."""
+    height: int = included["height"]
     while True:
         try:
-            return backend.receipt(included.id)
+            steps = caller.backend.receipt_steps(TransactionId(included["id"]))
+            return await caller.library.found(form, caller.payer, steps)
+        except Overloaded:
+            await asyncio.sleep(RECEIPT_RECHECK_SECONDS)
         except NotYet:
             try:
                 async with asyncio.timeout(RECEIPT_RECHECK_SECONDS):
-                    height = await backend.next_height(height)
+                    height = await caller.backend.next_height(height)
             except TimeoutError:
                 continue

@@ -18,6 +18,7 @@ from strongroom.node.rpc import frames
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.crowd import Crowds
 from strongroom.node.rpc.failures import log_failure
+from strongroom.node.rpc.feed import Items
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.jsonrpc import InvalidParams
 from strongroom.node.rpc.latest import TOPIC as LATEST
@@ -25,8 +26,10 @@ from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.notifications import Put, notification
 from strongroom.node.rpc.outgoing import Share
 from strongroom.node.rpc.room import Room
+from strongroom.node.rpc.weights import WEIGHT, Allowances
 
 OVERLOADED_SECONDS = 0.2
+WAIT_SECONDS_MAX = 1.0
 Send = Callable[[bytes], Awaitable[None]]
 
 
@@ -38,6 +41,9 @@ class Peer:
     put: Put
     share: Share
     """Where a long event counts while it is sent."""
+    allowances: Allowances
+    payer: str
+    """On whose allowance weighs what it catches up with."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -152,7 +158,7 @@ class SubscriptionTable:
             try:
                 async with self._peer.turn:
                     self._peer.share.check()
-                    items = await self._feed.event(topic, self._form, height)
+                    items = await self._read(topic, height)
                     self._peer.share.check()
                     if items:
                         data = notification(self._form, id, topic, items)
@@ -166,6 +172,18 @@ class SubscriptionTable:
                 missed = {"from": height, "to": height}
                 await self._notify(id, topic, {"missed": missed, "reason": str(fault)})
                 return
+
+    async def _read(self, topic: str, height: int) -> Items:
+        """The event, at the cost of this peer's address, once it has not asked for much: whoever
+        hears of a height when it comes is told what was read for all."""
+        allowances, payer = self._peer.allowances, self._peer.payer
+        clock = asyncio.get_running_loop().time
+        async with allowances.turn_to_catch_up(payer):
+            while wait := allowances.wait_to_catch_up(payer, clock()):
+                await asyncio.sleep(min(wait, WAIT_SECONDS_MAX))
+            items, weight = await self._feed.weighed(topic, self._form, height)
+            allowances.charge(payer, max(weight, WEIGHT), clock())
+        return items
 
     async def _notify(self, id: int, topic: str, event: Document) -> None:
         encode = self._form.encode

@@ -52,6 +52,7 @@ class Connection:
         self._outgoing = Outgoing(whole=caller.answers)
         known = caller.known or caller.near
         self._events = crowds.feed.outgoing.share(caller.whose, known=known)
+        self._allowances, self._payer = caller.library.allowances, caller.payer
         self._writing = asyncio.Lock()
         """No other message comes between the pieces of one."""
         self._socket = web.WebSocketResponse(
@@ -92,7 +93,7 @@ class Connection:
         whole connection, in a circle of exception and frame.
         """
         cancelled = False
-        peer = Peer(self._put, self._events)
+        peer = Peer(self._put, self._events, self._allowances, self._payer)
         async with asyncio.TaskGroup() as group:
             tables = {
                 kind: SubscriptionTable(

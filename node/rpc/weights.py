@@ -5,8 +5,10 @@ Owns the measure (bytes of described blocks; 16 KiB are about a millisecond of t
 address's account of it. What needs a credential is counted by organisation instead (quota.py).
 """
 
+import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from strongroom.node.faults import Overloaded
 
@@ -17,6 +19,10 @@ BURST = 32 * 1024 * 1024
 ADDRESSES_MAX = 4096
 MESSAGE_BYTES_FREE = 4096
 """A message of no credential that is longer weighs its length, before it is even parsed."""
+CATCHING_UP = BURST // 2
+"""What a listener that catches up leaves of it: its address may still ask."""
+ROW = 160
+"""Of a transaction that is described, told or not."""
 WEIGHT = 1024
 """Of a call that reads what is in memory."""
 _WEIGHTS = {
@@ -49,6 +55,7 @@ class Allowances:
 
     _levels: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
     """(bytes left, at what time) by address."""
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def check(self, address: str, now: float) -> None:
         """Raises Overloaded when an address has asked for more than it may."""
@@ -70,6 +77,19 @@ class Allowances:
         """Both; raises Overloaded, and charges nothing then."""
         self.check(address, now)
         self.charge(address, weight, now)
+
+    def wait_to_catch_up(self, address: str, now: float) -> float:
+        """Seconds until a listener of this address may go on catching up; 0: now."""
+        missing = CATCHING_UP - self._level(address, now)
+        return max(0.0, missing / RATE)
+
+    def turn_to_catch_up(self, address: str) -> asyncio.Lock:
+        """Listeners of an address catch up one at a time, however many connections they have: what
+        an event weighs is known when it is read."""
+        turn = self._turns.get(address)
+        if turn is None:
+            turn = self._turns[address] = asyncio.Lock()
+        return turn
 
     def _level(self, address: str, now: float) -> float:
         level, since = self._levels.get(address, (float(BURST), now))

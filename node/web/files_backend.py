@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from strongroom.consensus import codec
 from strongroom.consensus.types import TransactionId
 from strongroom.node.api.ledger import LedgerDesk
+from strongroom.node.api.receipts import ReceiptDesk
 from strongroom.node.explorer.ledger_reader import LedgerReader
 from strongroom.node.faults import Refused, RpcFault
 from strongroom.node.ledger.place import Place
@@ -30,7 +31,8 @@ class FilesBackend:
     def __init__(self, reader: LedgerReader) -> None:
         self._reader, self._ledger = reader, reader.ledger
         desk = LedgerDesk(reader.ledger)
-        self.transaction_reading, self.receipt = desk.transaction_reading, desk.receipt
+        self.transaction_reading = desk.transaction_reading
+        self.receipt_steps = ReceiptDesk(reader.ledger).steps
         self.transaction_status = desk.transaction_status
         self.block_reading, self.rows_reading = desk.block_reading, desk.rows_reading
         self.head_reading, self.header = desk.head_reading, desk.header

@@ -62,6 +62,17 @@ def test_votes_to_finalize_are_seen_in_the_view_after_and_stay_when_the_block_is
     assert [(lane.length, lane.waiting) for lane in seen.lanes][1] == (1, 0)
 
 
+def test_a_block_is_seen_that_became_final_before_it_was_seen_notarized() -> None:
+    one = bench()
+    batch = one.cluster.batch(lane=1)
+    one.hold(batch)
+    header = one.cluster.header(batches=[batch])
+    one.propose(one.cluster.proposal(header))
+    one.certify(F, 1, header.digest)
+    seen = look(one)
+    assert (seen.height, seen.before and seen.before.proposal) == (1, header)
+
+
 def test_a_view_that_is_given_up_shows_who_gave_it_up_and_how_long_patience_is() -> None:
     one = bench()
     assert look(one).view_in is None

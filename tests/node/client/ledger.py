@@ -7,7 +7,7 @@ of what they are given. What a test wants a node to lie about, it sets on the no
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cache
@@ -49,6 +49,7 @@ from strongroom.node.api.documents import (
 from strongroom.node.api.public_state import (
     epoch_documents,
     member_documents,
+    policy_document,
     proposal_document,
     users_document,
 )
@@ -57,10 +58,11 @@ from strongroom.node.client.calls import racing
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.place import Place
-from strongroom.node.rpc.backend import Blob, Document
+from strongroom.node.rpc.backend import Blob, Document, Step
 from strongroom.node.rpc.door import open_door
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.results import RESULTS
 from strongroom.node.rpc.schemas import ref
 
 ISSUER = Identity(key_named("member0"))
@@ -218,7 +220,12 @@ class FakeNode:
     # --- the service ---
 
     def service_info(self) -> Document:
+        least_info: Document = least(RESULTS["service_info"])
         return {
+            **least_info,
+            "chain": self.orderer.chain.genesis.chain,
+            "pin": self.orderer.chain.genesis.pin,
+            "node": self.name,
             "genesis": Blob(self.genesis or self.orderer.chain.cluster.genesis),
             "name": self.orderer.chain.genesis.constitution.name,
             "pin": self.orderer.chain.genesis.pin,
@@ -236,7 +243,14 @@ class FakeNode:
             key = chain.cluster.keys[index].node
             body = HeadBody(self.head_nonce or nonce, chain.epoch, chain.tip, certificate, None, ())
             heads.append(Head(body, key.public, key.sign(body.signed_bytes(chain.genesis.chain))))
-        return [{"head": Blob(codec.encode(head.to_wire()))} for head in self.heads(heads)]
+        return [
+            {
+                "node": head.node_key.hex()[:8],
+                "node_key": head.node_key,
+                "head": Blob(codec.encode(head.to_wire())),
+            }
+            for head in self.heads(heads)
+        ]
 
     def service_epochs(self, start: int) -> list[Document]:
         if self.epochs is not None:
@@ -283,7 +297,7 @@ class FakeNode:
 
     def service_policy(self) -> Document:
         policy = self.policy or self.orderer.chain.cluster.constitution.policy
-        return {"encoded": Blob(policy.encode())}
+        return policy_document(policy)
 
     def service_members(self) -> list[Document]:
         return member_documents(self._state().member_rules())
@@ -292,8 +306,9 @@ class FakeNode:
         return users_document(self.orderer.chain.genesis, self._state())
 
     def service_nodes(self) -> list[Document]:
+        node: Document = least(ref("Node"))
         return [
-            {"name": f"n{index}", "index": index, "verdict": "good (SIMULATED)"}
+            {**node, "name": f"n{index}", "index": index, "verdict": "good (SIMULATED)"}
             for index in range(4)
         ]
 
@@ -321,8 +336,9 @@ class FakeNode:
         return {"state": "voting", "executing": 4, "members": 4, "quorum": 3}
 
     def node_status(self) -> Document:
-        governance = self.orderer.chain.governance
+        governance, least_status = self.orderer.chain.governance, least(ref("NodeStatus"))
         return {
+            **least_status,
             "node": self.name,
             "state": self.state,
             "height": self.orderer.height,
@@ -372,7 +388,11 @@ class FakeNode:
         if id in self.transaction_lies:
             return self.transaction_lies[id]
         place = self.orderer.places.get(id)
-        executed = {"epoch": self.epoch, "grace_over": self.orderer.chain.grace_over}
+        executed = {
+            "executed": self.orderer.height,
+            "epoch": self.epoch,
+            "grace_over": self.orderer.chain.grace_over,
+        }
         if place is None:
             return {"id": id, "status": "unknown", **executed}
         return {
@@ -417,6 +437,10 @@ class FakeNode:
                 return receipt_of(chain.cluster.genesis, *made)
         raise NotYet("not anchored")
 
+    def receipt_steps(self, id: TransactionId) -> Iterator[Step]:
+        made = self.receipt(id)
+        yield lambda: made
+
     # --- reading ---
 
     @property
@@ -448,11 +472,11 @@ class FakeNode:
     def head_reading(self, height: int) -> Callable[[], Document]:
         raise NotFound("not asked for here")
 
-    def header(self, height: int) -> Document:
+    def header_reading(self, height: int) -> Callable[[], Document]:
         if not 0 < height <= self.orderer.height:
             raise NotFound(f"no block {height}")
         certificate = self.orderer.certificates[height - 1]
-        return {
+        return lambda: {
             "header": Blob(self.orderer.chain.blocks[height - 1].header.encoded),
             "certificate": Blob(codec.encode(certificate.to_wire())),
         }

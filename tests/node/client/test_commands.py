@@ -335,16 +335,16 @@ async def test_verify_finds_a_forged_header_anywhere_below(tmp_path: Path) -> No
     async with shell(tmp_path) as run:
         await run.json(*PAY)
         for node in run.service.nodes:
-            genuine = node.header
+            genuine = node.header_reading
 
-            def forged(height: int, genuine: Any = genuine) -> dict[str, Any]:
-                document: dict[str, Any] = genuine(height)
+            def forged(height: int, genuine: Any = genuine) -> Any:
+                document: dict[str, Any] = genuine(height)()
                 if height == 1:
                     header = Header.decode(document["header"])
                     document["header"] = Blob(_retimed(header).encoded)
-                return document
+                return lambda: document
 
-            node.header = forged  # type: ignore[method-assign]
+            node.header_reading = forged  # type: ignore[method-assign]
         assert (await run.json("explorer", "verify", "3", code=1))["verdict"] == "forged"
 
 

@@ -159,6 +159,7 @@ async def test_a_listener_that_raises_ends_no_call(
         assert (await future).result == {"balance": FUNDS - 1}
 
 
+@pytest.mark.lies
 @pytest.mark.parametrize("height", [float("inf"), "7", -1, 2**63, None, True])
 async def test_a_place_that_is_none_makes_a_node_be_left_and_loses_no_call(
     tmp_path: Path, height: Any, monkeypatch: pytest.MonkeyPatch
@@ -176,6 +177,7 @@ async def test_a_place_that_is_none_makes_a_node_be_left_and_loses_no_call(
         assert client.node == "n1"
 
 
+@pytest.mark.lies
 async def test_a_status_that_is_no_document_ends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """A backend of a few made-up blocks, for tests of the front door alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -15,7 +15,7 @@ from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.place import Place
 from strongroom.node.organisations import DoorPolicy
 from strongroom.node.rpc import door as rpc_door
-from strongroom.node.rpc.backend import Blob, Document
+from strongroom.node.rpc.backend import Blob, Document, Step
 from strongroom.node.rpc.blobs import Chunks
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.limits import RpcLimits
@@ -169,10 +169,11 @@ class FakeBackend:
     def transaction_status(self, id: TransactionId) -> str | None:
         return "pending" if any(id == one.id for made in self._places for one in made) else None
 
-    def receipt(self, id: TransactionId) -> Document:
+    def receipt_steps(self, id: TransactionId) -> Iterator[Step]:
+        yield lambda: None
         if self.height < self.receipt_from:
             raise NotYet("no anchor yet")
-        return {**self._least("Receipt"), "id": id.hex()}
+        yield lambda: {**self._least("Receipt"), "id": id.hex()}
 
     @property
     def newest_block(self) -> int:
@@ -186,7 +187,9 @@ class FakeBackend:
         if height_or_hash > self.height or height_or_hash in self.pruned:
             raise NotFound(f"no block {height_or_hash}")
         self.readings += 1
-        head = {**_BLOCK, "height": height_or_hash, "hash": bytes([height_or_hash % 256]) * 32}
+        count = len(self.transactions.get(height_or_hash, ()))
+        hash = bytes([height_or_hash % 256]) * 32
+        head = {**_BLOCK, "height": height_or_hash, "hash": hash, "count": count}
         rows = {"transactions": self._rows(height_or_hash)} if transactions else {}
         return lambda: {**head, **rows}
 
@@ -209,8 +212,8 @@ class FakeBackend:
         head = {"height": height, "hash": bytes([height % 256]) * 32, "count": 0}
         return lambda: {**self._least("BlockHead"), **head}
 
-    def header(self, height: int) -> Document:
-        return {"header": Blob(b"header"), "certificate": None}
+    def header_reading(self, height: int) -> Callable[[], Document]:
+        return lambda: {"header": Blob(b"header"), "certificate": None}
 
     def consistency(self, start: int, end: int) -> Document:
         return {**least(RESULTS["ledger_consistency"])}

@@ -1,14 +1,15 @@
 """Results against their schemas: the one hook that sees every answer of a front door under test,
 and the least document of a shape."""
 
+import asyncio
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
 import msgpack
 import pytest
 
+from strongroom.node.client.calls.connection import Connection
 from strongroom.node.rpc import answering, notifications
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.methods import METHODS
@@ -72,9 +73,16 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Look at every answer and event; what was wrong fails the test at its end."""
+def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Look at every answer and event of a front door in this process, and at every answer that a
+    client in it gets, of whatever process; what is wrong is in the list."""
     found: list[str] = []
+    _watch_door(monkeypatch, found)
+    _watch_clients(monkeypatch, found)
+    return found
+
+
+def _watch_door(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
     answer_one, notify = answering._answer_one, notifications.notification
 
     async def looked_at(value: Any, call: Any, room: Any) -> Any:
@@ -94,8 +102,22 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(answering, "_answer_one", looked_at)
     for module in ("notifications", "subscriptions"):
         monkeypatch.setattr(f"strongroom.node.rpc.{module}.notification", told)
-    yield found
-    assert not found, "\n".join(dict.fromkeys(found))
+
+
+def _watch_clients(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
+    send = Connection._send
+
+    async def sent(self: Connection, method: str, params: Any, then: Any) -> Any:
+        id, future = await send(self, method, params, then)
+
+        def come(answer: "asyncio.Future[Any]") -> None:
+            if not answer.cancelled() and answer.exception() is None:
+                found.extend(problems(method, answer.result()))
+
+        future.add_done_callback(come)
+        return id, future
+
+    monkeypatch.setattr(Connection, "_send", sent)
 
 
 def decoded(form: Form, data: bytes) -> Any:

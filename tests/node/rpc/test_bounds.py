@@ -142,6 +142,33 @@ async def test_who_waits_to_read_is_bounded() -> None:
     await asyncio.gather(*waiting)
 
 
+async def test_T70_who_is_turned_away_from_a_full_room_learns_it_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Or it would ask again at once, and the node did nothing but refuse."""
+    monkeypatch.setattr(reading, "READS_WAITING_MAX", 0)
+    monkeypatch.setattr(room, "LATE_SECONDS", 0.0)
+    async with opened() as door:
+        door.backend.grow(2)
+        waited: list[bool] = []
+        wait = room.Room.wait
+
+        async def looked_at(self: room.Room) -> None:
+            waited.append(self.late)
+            await wait(self)
+
+        monkeypatch.setattr(room.Room, "wait", looked_at)
+        for call in (
+            ("ledger_block", [1]),
+            ("ledger_block", [1, False]),
+            ("ledger_blocks", [1, 2]),
+        ):
+            reply = await door.call(*call)
+            assert reply["error"]["code"] == -32005
+            assert reply["error"]["data"]["retry_after_ms"] > 0
+        assert waited == [True] * 3
+
+
 @pytest.mark.parametrize("form", [JSON, MSGPACK])
 def test_encoded_parts_are_put_together_as_if_they_had_been_encoded_at_once(form: Any) -> None:
     reply = {"jsonrpc": "2.0", "result": [{"a": 1}, "b"], "id": "x\n"}

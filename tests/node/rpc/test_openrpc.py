@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import pjrpc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis_jsonschema import from_schema
 from pjrpc.client.backend import aiohttp as pjrpc_aiohttp
+from tests.node.rpc import fuzzing
 from tests.node.rpc.fake import opened
 from tests.node.rpc.results import VALIDATORS, closed, least, problems
 
@@ -24,7 +23,6 @@ from strongroom.node.rpc.results import EXAMPLES, RESULTS
 from strongroom.node.rpc.schemas import COMPONENTS
 
 META = json.loads((Path(__file__).parent / "openrpc-1.3-schema.json").read_text())
-KNOWN = {-32700, -32600, -32601, -32602, *range(-32007, -32000)}
 CALLS = 400
 """In the suite; `scripts/fuzz_rpc` makes 5,000."""
 FILLED = {
@@ -132,58 +130,43 @@ async def test_a_strangers_client_calls_by_name_and_gets_typed_errors() -> None:
             assert refused.value.code == -32601
 
 
-def params_of(name: str) -> st.SearchStrategy[Any]:
-    """Parameters as the schema allows them."""
-    parts = {one.name: from_schema(one.kind.schema) for one in METHODS[name].parameters}
-    required = [one.name for one in METHODS[name].parameters if one.required]
-    return st.fixed_dictionaries({key: parts.pop(key) for key in required}, optional=parts)
-
-
-ATOM = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-LIST = st.lists(ATOM, max_size=4)
-JUNK = ATOM | LIST | st.dictionaries(st.text(max_size=8), ATOM | LIST, max_size=4)
-FROM_SCHEMA = st.sampled_from(sorted(set(METHODS) - {"blob_missing"})).flatmap(
-    lambda name: st.tuples(st.just(name), params_of(name))
-)
-FROM_JUNK = st.tuples(st.sampled_from(sorted(METHODS)), JUNK)
-
-
 def test_no_call_from_the_schema_or_of_junk_is_a_bug() -> None:
-    """One reply each, with a known code or a result as the schema says; the hook looks at it."""
+    """One reply each, with a known code or a result as the schema says, over HTTP and frames of
+    both forms; `scripts/fuzz_rpc` asks a real node."""
 
-    async def ask(calls: list[tuple[str, Any]]) -> None:
-        async with opened() as door:
+    async def ask(calls: list[fuzzing.Call]) -> None:
+        async with opened() as door, fuzzing.fuzzed(door.http, door.url) as fuzz:
             door.backend.grow(3)
-            for id, (name, params) in enumerate(calls):
-                text = json.dumps({"jsonrpc": "2.0", "id": id, "method": name, "params": params})
-                reply = await door.post(text)
-                assert reply["id"] in (id, None)
-                assert ("result" in reply) != ("error" in reply)
-                assert "result" in reply or reply["error"]["code"] in KNOWN, (name, params, reply)
+            await fuzz.ask_all(calls)
+            assert fuzz.asked == len(calls)
 
     @settings(max_examples=CALLS // 20, database=None)
-    @given(st.lists(FROM_SCHEMA | FROM_JUNK, min_size=20, max_size=20))
-    def fuzz(calls: list[tuple[str, Any]]) -> None:
+    @given(st.lists(fuzzing.CALLS, min_size=20, max_size=20))
+    def fuzz(calls: list[fuzzing.Call]) -> None:
         asyncio.run(ask(calls))
 
     fuzz()
 
 
 async def test_no_message_of_junk_is_a_bug() -> None:
-    """Bytes, changed requests, frames of both kinds: each gets an error, none ends the door."""
-    dice = random.Random(13)
-    good = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ledger_block", "params": [1]}).encode()
-    async with opened() as door:
+    """Changed requests over each carrier: each gets an error or its connection's end, none ends the
+    door."""
+    async with opened() as door, fuzzing.fuzzed(door.http, door.url) as fuzz:
         door.backend.grow()
-        for _ in range(CALLS):
-            junk = bytearray(good)
-            for _ in range(dice.randrange(1, 6)):
-                junk[dice.randrange(len(junk))] = dice.randrange(256)
-            headers = {"Content-Type": "application/json"}
-            async with door.http.post(f"{door.url}/rpc", data=junk, headers=headers) as response:
-                assert response.status in (200, 204)
-                reply: Any = await response.json() if response.status == 200 else {"result": None}
-            assert "result" in reply or reply["error"]["code"] in KNOWN, bytes(junk)
+        await fuzz.junk(13, CALLS)
+        assert fuzz.came["-32700"] > 0
+        assert set(fuzz.came) - {"closed", "result"} <= {str(code) for code in fuzzing.KNOWN}
+
+
+async def test_the_fuzz_finds_a_bug_and_a_result_of_another_shape() -> None:
+    async with opened() as door:
+        fuzz = fuzzing.Fuzz(door.http, door.url)
+        door.backend.bug = ValueError("a bug")
+        for carrier in fuzzing.CARRIERS:
+            await fuzz.ask(carrier, "service_info", [])
+        assert len(fuzz.wrong) == 3
+        assert all("-32603" in one for one in fuzz.wrong)
+        await fuzz.close()
 
 
 def test_the_closed_schemas_are_those_of_the_document_but_for_being_closed() -> None:

@@ -15,7 +15,7 @@ from tests.node.rpc.fake import opened
 from strongroom.node.credentials import Credential
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.organisations import DoorPolicy, Organisation
-from strongroom.node.rpc import app_keys, frames, outgoing
+from strongroom.node.rpc import app_keys, frames, outgoing, reading
 from strongroom.node.rpc.backend import Document, Rows
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
 from strongroom.node.rpc.limits import RpcLimits
@@ -447,3 +447,20 @@ async def test_T70_a_stranger_that_tells_no_length_sends_no_more_than_others() -
                 f"{door.url}/rpc", data=parts(count), headers=headers
             ) as response:
                 assert response.status == status
+
+
+async def test_T70_readers_rest_longer_the_later_the_loop_comes_to_its_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a machine that has more to do than it can: counted on a clock of its own."""
+    for late, pause in ((0.0, 0.002), (0.01, 0.002 + reading.LATE_PAUSES * 0.01), (9.0, 0.5)):
+        times, paused = iter((5.0, 5.002, 5.002 + late)), list[float]()
+
+        async def sleep(seconds: float, paused: list[float] = paused) -> None:
+            paused.append(seconds)
+
+        monkeypatch.setattr(reading, "monotonic", times.__next__)
+        with monkeypatch.context() as patch:
+            patch.setattr("strongroom.node.rpc.reading.asyncio.sleep", sleep)
+            assert await reading.Lane().run(lambda: lambda: "read") == "read"
+        assert paused == [pytest.approx(pause)]

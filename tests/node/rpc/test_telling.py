@@ -5,11 +5,12 @@ import json
 from contextlib import AsyncExitStack
 from typing import Any
 
+import pytest
 from aiohttp import ClientWebSocketResponse
 from tests.node.rpc.fake import Door, opened
 
 from strongroom.node.organisations import DoorPolicy
-from strongroom.node.rpc import app_keys, notifications
+from strongroom.node.rpc import app_keys, notifications, subscriptions, weights
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.crowd import Crowd, Listener
 from strongroom.node.rpc.feed import Feed
@@ -18,6 +19,7 @@ from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.notifications import kept_frame
 from strongroom.node.rpc.outgoing import OUTGOING_BYTES_MAX
 from strongroom.node.rpc.reading import Lane
+from strongroom.node.rpc.weights import ROW, Allowances
 
 PATIENT = RpcLimits(write_seconds_max=3600.0, heartbeat_seconds=3600.0)
 LONG = [{"index": index, "id": "ab" * 32} for index in range(24_000)]
@@ -43,7 +45,10 @@ async def _stuck(door: Door, count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_T70_listeners_that_do_not_read_hold_one_event_each_and_answers_go_on() -> None:
+async def test_T70_listeners_that_do_not_read_hold_one_event_each_and_answers_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(weights, "CATCHING_UP", float("-inf"))
     async with opened(PATIENT, DoorPolicy()) as door, AsyncExitStack() as stack:
         door.backend.grow()
         door.backend.transactions = {1: LONG}
@@ -131,3 +136,62 @@ async def test_no_event_is_put_for_who_has_ended_its_subscription() -> None:
         left.cancel()  # as the end of its task does, a turn before the task sees it
         await some._tell_all(1, (("height", b"1"),))
         assert told == []
+
+
+# --- what catching up weighs ----------------------------------------------------------------------
+
+
+async def test_T70_who_catches_up_pays_for_what_is_described_told_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with opened() as door, door.websocket() as socket:
+        door.backend.grow(3)
+        door.backend.transactions = {2: LONG[:1000]}
+        spent = 0
+
+        def charge(_: Allowances, payer: str, weight: int, now: float) -> None:
+            nonlocal spent
+            assert payer.startswith("127.0.0.1")
+            spent += weight
+
+        monkeypatch.setattr(Allowances, "charge", charge)
+        await socket.send_json(request("ledger_subscribe", ["governance", 1]))
+        await socket.receive_json()
+        while not _crowds_listen(door, "governance"):
+            await asyncio.sleep(0)
+        assert spent > ROW * 1000  # of which none is told
+
+
+def _crowds_listen(door: Door, topic: str) -> bool:
+    return bool(door.runner.app[app_keys.CROWDS].of(topic, JSON).listeners)
+
+
+async def test_T70_who_catches_up_waits_while_its_address_has_asked_for_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscriptions, "WAIT_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(weights, "RATE", 1e-9)
+    async with opened() as door, door.websocket() as socket:
+        door.backend.grow(5)
+        allowances = door.runner.app[app_keys.LIBRARY].allowances
+        looked: list[float] = []
+        wait = allowances.wait_to_catch_up
+
+        def counted(payer: str, now: float) -> float:
+            looked.append(wait(payer, now))
+            return looked[-1]
+
+        monkeypatch.setattr(Allowances, "wait_to_catch_up", lambda _, *given: counted(*given))
+        spent = weights.BURST - weights.CATCHING_UP + 1
+        (payer,) = {one._payer for one in door.runner.app[app_keys.CONNECTIONS]}
+        allowances.charge(payer, spent, asyncio.get_running_loop().time())
+        await socket.send_json(request("ledger_subscribe", ["heads", 1]))
+        await socket.receive_json()
+        readings = door.backend.readings
+        while len(looked) < 20:
+            await asyncio.sleep(0)
+        assert door.backend.readings == readings
+        assert "result" in await door.call("node_status")  # its address may still ask
+        allowances.charge(payer, -spent, asyncio.get_running_loop().time())
+        told = [(await socket.receive_json())["params"]["height"] for _ in range(5)]
+        assert told == [1, 2, 3, 4, 5]

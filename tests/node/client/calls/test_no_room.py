@@ -142,6 +142,7 @@ async def test_a_liar_that_ordered_nothing_is_left_and_the_same_envelope_goes_el
         assert service.nodes[1].submitted[0] == frame
 
 
+@pytest.mark.lies
 async def test_where_a_duplicate_was_executed_the_word_of_one_liar_hides_no_result(
     tmp_path: Path,
 ) -> None:
@@ -188,6 +189,7 @@ async def test_the_node_after_a_liar_has_its_time_to_answer(
         assert len(envelopes(service)) == 1
 
 
+@pytest.mark.lies
 async def test_what_is_no_receipt_proves_nothing_and_its_node_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

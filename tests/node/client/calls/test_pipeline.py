@@ -262,6 +262,7 @@ async def test_a_refusal_that_can_never_turn_is_sealed_anew(tmp_path: Path, code
         assert service.orderer.places[_id(service, 0)].code == code
 
 
+@pytest.mark.lies
 async def test_one_nodes_word_for_a_refusal_seals_nothing_anew(tmp_path: Path) -> None:
     """P6: the node executed it, says that it never can be, and hopes for a second payment."""
     async with funded(tmp_path) as (service, client):
@@ -288,6 +289,7 @@ async def test_one_nodes_word_for_a_refusal_seals_nothing_anew(tmp_path: Path) -
         assert await balance(client) == FUNDS - 1
 
 
+@pytest.mark.lies
 async def test_a_refusal_that_no_other_node_confirms_ends_in_the_same_envelope_elsewhere(
     tmp_path: Path,
 ) -> None:
@@ -309,6 +311,7 @@ async def test_a_refusal_that_no_other_node_confirms_ends_in_the_same_envelope_e
         assert service.nodes[1].submitted == [[envelope]]
 
 
+@pytest.mark.lies
 @pytest.mark.parametrize("code", [code for code in Code if code is not Code.EXECUTED])
 async def test_one_nodes_word_tells_no_payment_that_was_made_as_refused(
     tmp_path: Path, code: Code
@@ -327,6 +330,7 @@ async def test_one_nodes_word_tells_no_payment_that_was_made_as_refused(
         assert await balance(client) == FUNDS - 1
 
 
+@pytest.mark.lies
 async def test_what_only_a_liar_refuses_again_and_again_has_an_open_fate_and_an_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,7 @@ async def test_what_was_executed_before_its_epoch_ended_is_found_and_not_done_ag
         assert await balance(client) == FUNDS - 1
 
 
+@pytest.mark.lies
 async def test_one_nodes_word_that_the_epoch_is_over_seals_nothing_anew(tmp_path: Path) -> None:
     """P6: it keeps the envelope, hopes for a second one, and would order both."""
     async with funded(tmp_path) as (service, client):
@@ -300,6 +301,7 @@ def test_the_grace_that_a_node_tells_is_bounded() -> None:
 # --- what members allowed since genesis -----------------------------------------------------------
 
 
+@pytest.mark.lies
 async def test_a_validator_in_a_place_that_members_allowed_since_genesis_is_talked_to(
     tmp_path: Path,
 ) -> None:
@@ -314,6 +316,7 @@ async def test_a_validator_in_a_place_that_members_allowed_since_genesis_is_talk
             }
 
 
+@pytest.mark.lies
 async def test_what_members_did_not_allow_and_roots_that_a_node_adds_are_refused(
     tmp_path: Path,
 ) -> None:

@@ -187,6 +187,7 @@ def heads_of_a_newer_epoch(node: FakeNode) -> None:
 # --- the tests ------------------------------------------------------------------------------------
 
 
+@pytest.mark.lies
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
@@ -250,6 +251,7 @@ async def test_the_chain_of_epochs_leads_to_the_key_that_a_quorum_began_it_with(
             }
 
 
+@pytest.mark.lies
 async def test_a_node_whose_enclave_is_in_an_older_epoch_than_it_shows_is_waited_for(
     tmp_path: Path,
 ) -> None:
@@ -288,6 +290,7 @@ async def test_a_certificate_that_is_not_in_the_bundle_is_refused(tmp_path: Path
     assert caught.value.reason == "tls-key"
 
 
+@pytest.mark.lies
 async def test_one_lying_node_is_left_for_an_honest_one(tmp_path: Path) -> None:
     """T15."""
     async with running(tmp_path) as service:
