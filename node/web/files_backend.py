@@ -35,7 +35,7 @@ class FilesBackend:
         self.receipt_steps = ReceiptDesk(reader.ledger).steps
         self.transaction_status = desk.transaction_status
         self.block_reading, self.rows_reading = desk.block_reading, desk.rows_reading
-        self.head_reading, self.header = desk.head_reading, desk.header
+        self.head_reading, self.header_reading = desk.head_reading, desk.header_reading
         self.consistency = desk.consistency
         tell = reader.tell
         self.service_info: Callable[[], Document] = lambda: tell("service_info")

@@ -13,6 +13,7 @@ export async function block(context, which, offset = 0) {
   const asked =
     which === "latest" ? await newest(rpc) : /^\d{1,15}$/.test(which) ? Number(which) : which;
   const view = el("div", null);
+  await feed.ready;
   const found = await rpc.ask("ledger_block", { height: asked, transactions: false });
   const at = found.height;
   const names =

@@ -20,6 +20,7 @@ export async function govern(context) {
   let drawn = "";
 
   async function draw() {
+    await context.feed.ready;
     const status = await rpc.ask("node_status");
     const from = Math.max(0, (status.epoch ?? 0) - EPOCHS_MAX + 1);
     const [proposals, members, policy, epochs] = await Promise.all([

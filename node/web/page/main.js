@@ -190,6 +190,5 @@ function move(by_) {
 }
 
 window.addEventListener("hashchange", route);
-await Promise.race([feed.ready, new Promise((resolve) => setTimeout(resolve, 1500))]);
-foot(context, by("foot"));
 route();
+foot(context, by("foot"));

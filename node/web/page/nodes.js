@@ -36,6 +36,7 @@ export async function nodes(context) {
   let cards = [];
 
   async function draw() {
+    await feed.ready;
     const [list, policy, status] = await Promise.all([
       rpc.ask("service_nodes"),
       rpc.ask("service_policy"),

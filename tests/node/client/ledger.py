@@ -228,7 +228,6 @@ class FakeNode:
             "node": self.name,
             "genesis": Blob(self.genesis or self.orderer.chain.cluster.genesis),
             "name": self.orderer.chain.genesis.constitution.name,
-            "pin": self.orderer.chain.genesis.pin,
             "height": self.orderer.height,
             "executed": self.orderer.height,
             "epoch": self.epoch,

@@ -9,6 +9,7 @@ from tests.node.web.world import Live, site
 from tests.waiting import seen
 
 from strongroom.consensus.types import TransactionId
+from strongroom.node.api.receipts import ReceiptDesk
 from strongroom.node.explorer.ledger_replay import FileLedger
 from strongroom.node.rpc.jsonrpc import encode_json
 from strongroom.node.web.pages import page_files
@@ -86,7 +87,7 @@ async def test_the_checker_of_this_page_says_what_the_command_line_says(
         pytest.skip("this page has no checker")
     backend = Live(ledger)
     transaction = bytes.fromhex(backend.transaction_ids()[1])
-    receipt = encode_json(backend.receipt(TransactionId(transaction)))
+    receipt = encode_json(ReceiptDesk(ledger).receipt(TransactionId(transaction)))
     pin = backend.service_info()["pin"]
     forged = receipt.replace(transaction.hex(), "00" * 32)
     async with site(backend) as served, window(browser, served) as seen_by:

@@ -113,8 +113,10 @@ async def test_only_the_pages_own_scripts_run(browser: "Browser", ledger: FileLe
 
     async with site(Live(ledger)) as served, window(browser, served) as seen_by:
         await seen_by.go("live", "Live")
+        evil = "http://127.0.0.2:1/evil.js"
+        await seen_by.page.route(evil, lambda route: route.fulfill(body="window.hit = 1"))
         with pytest.raises(Error):
-            await seen_by.page.add_script_tag(url="http://127.0.0.2:1/evil.js")
+            await seen_by.page.add_script_tag(url=evil)
         with pytest.raises(Error):
             await seen_by.page.add_script_tag(content="window.hit = 1")
         for script in (

@@ -115,7 +115,7 @@ async def test_what_a_browser_has_is_not_sent_again() -> None:
     "name",
     [
         "../pages.py",
-        "..%2fpages.py",
+        "..%2Fpages.py",
         "%2e%2e/pages.py",
         "check/../../pages.py",
         "/etc/hostname",
