@@ -103,7 +103,7 @@ def test_every_module_that_a_text_names_exists() -> None:
 
 
 NAME = re.compile(r"`([A-Za-z_]+(?:\.(?!py`)[a-z_]+)?)`")
-DEFINED = r"\b(?:def|class) {0}\b|self\.{0}\b|^{0}\b.* = "
+DEFINED = r"\b(?:def|class|function) {0}\b|self\.{0}\b|^{0}\b.* = "
 """A function, a class, an attribute, or a constant of a module."""
 GUIDES = [
     "consensus/README.md",
