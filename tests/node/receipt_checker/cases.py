@@ -417,6 +417,12 @@ def cases() -> Iterator[Case]:
         for name, (layer, turn) in table.items():
             made = receipt(at(layer, turn), kind=kind, validators=size)
             yield Case(name, f"{kind} of {size}", made, "forged")
+    for name, change in (
+        ("epochs: a whole epoch is left out", _leap),
+        ("epochs: two votes", _votes),
+    ):
+        made = receipt(change, kind="epochs", validators=4)
+        yield Case(name, "epochs of 4", made, "forged")
     yield from _documents(bases)
     yield from _texts(bases)
     yield from _pins(bases)
@@ -495,11 +501,31 @@ FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "anchor: a long form": ("anchor", lambda text: _long(text, 1)),
     "anchor: a long form of a list": ("anchor", lambda text: _long(text, 0)),
     "certificate: a long form": ("certificate", lambda text: _long(text, 3)),
+    "certificate: a long form of a list": ("certificate", lambda text: _long(text, 0)),
+    "certificate: a long form of bytes": ("certificate", lambda text: _long(text, 4)),
+    "certificate: a byte more for its kind": (
+        "certificate",
+        lambda text: _packed(b64decode(text)[:1] + b"\xcc" + b64decode(text)[1:]),
+    ),
     "certificate: nested deep": ("certificate", lambda text: _packed(b"\x91" * 40 + b"\x90")),
     "certificate: a map": ("certificate", lambda text: _packed(b"\x80")),
     "certificate: an extension type": ("certificate", lambda text: _packed(b"\xd4\x01\x00")),
     "certificate: a text that is not UTF-8": ("certificate", lambda text: _packed(b"\xa1\xff")),
 }
+
+
+def _leap(layer: str, value: Any) -> Any:
+    """Epoch 2 follows epoch 0, and all that comes after agrees with it."""
+    later = {"description": 0, "terminal": 2, "anchor": 2}
+    later |= {"terminal certificate's statement": 1, "certificate's statement": 1}
+    return item(later[layer], lambda own: own + (own > 0))(value) if layer in later else value
+
+
+def _votes(layer: str, value: Any) -> Any:
+    """One vote key has two seats, and nobody signs from the second."""
+    if layer == "description":
+        return item(1, lambda m: (m[0], (m[1][0], m[0][1]), *m[2:]))(value)
+    return (0, 2, 3) if layer.endswith("certificate's signers") else value
 
 
 def _documents(bases: dict[str, Forged]) -> Iterator[Case]:
