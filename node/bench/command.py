@@ -1,13 +1,15 @@
 """`./scripts/bench`, also `strongroom bench`: options in, one document or a table out."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from strongroom.node.bench.peer_etcd import beside, etcd, measure_etcd
 from strongroom.node.bench.profile import sampler
+from strongroom.node.bench.repeated import REPEATS_MAX, together
 from strongroom.node.bench.report import Document, lines_of, summary_of
 from strongroom.node.bench.run import OUTSTANDING_MAX, Load, measure
 from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
@@ -19,10 +21,20 @@ from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.teller import Teller
 
 VAULT, ROOMS = "vault", "rooms"
+ETCD = "etcd"
 ROOMS_PER_NODE_MAX = 400
 """Well below the connections that a node takes from one address."""
 SECONDS = 10.0
 """Measured, unless said otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How long, how often, and beside what."""
+
+    seconds: float
+    repeat: int
+    peer: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -87,6 +99,16 @@ def bench(
     compare_with: Annotated[
         Path | None, typer.Option("--compare", help="A suite's JSON from before.")
     ] = None,
+    repeat: Annotated[
+        int,
+        typer.Option(
+            min=1, max=REPEATS_MAX, help="Measure so often: the run in the middle, 95 % intervals."
+        ),
+    ] = 1,
+    peer: Annotated[
+        str | None,
+        typer.Option(metavar="etcd", help="Measure this machine's etcd beside it; its ratios."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure sealed transactions on a cluster of its own on this machine.
@@ -97,8 +119,13 @@ def bench(
     failed.
     """
     teller = Teller(to_stderr=True)
+    if peer not in (None, ETCD):
+        fail(f"--peer {peer}: {ETCD} is what there is", ExitCode.USAGE)
+    if peer is not None:
+        etcd()
+    wanted = _Wanted(seconds or SECONDS, repeat=repeat, peer=peer is not None)
     if suite:
-        _suite(seconds or SECONDS, teller, compare_with, as_json, markdown)
+        _suite(wanted, teller, compare_with, as_json, markdown)
         return
     if flames is not None:
         sampler()
@@ -120,7 +147,7 @@ def bench(
     if long:
         steady = soak(load.rate, seconds).load
         load = replace(load, rate=steady.rate, seconds=steady.seconds)
-    report = run(_measured(load, teller, flames))
+    report = run(_measured(load, wanted, teller, flames))
     lines = markdown_of([(load.work.operation, report)]) if markdown else lines_of(report)
     typer.echo(json.dumps(report) if as_json else "\n".join(lines))
     raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
@@ -179,16 +206,23 @@ def _work(program: str, size: int) -> Work:
     return Records(size)
 
 
-async def _measured(load: Load, teller: Teller, flames: Path | None) -> Document:
+async def _measured(load: Load, wanted: _Wanted, teller: Teller, flames: Path | None) -> Document:
     with cancelled_by_signals():
-        return await measure(load, teller, flames=flames)
+        report = together(
+            [await measure(load, teller, flames=flames) for _ in range(wanted.repeat)]
+        )
+        if not wanted.peer:
+            return report
+        with teller.under_way() as say:
+            say(f"etcd beside it, {load.seconds:g} s")
+            return beside(report, await measure_etcd(load.seconds, load.warmup))
 
 
 def _suite(
-    seconds: float, teller: Teller, compare_with: Path | None, as_json: bool, markdown: bool
+    wanted: _Wanted, teller: Teller, compare_with: Path | None, as_json: bool, markdown: bool
 ) -> None:
     earlier = json.loads(compare_with.read_text()) if compare_with else {}
-    reports = run(_all_rows(seconds, teller))
+    reports = run(_all_rows(wanted, teller))
     if as_json:
         typer.echo(json.dumps(dict(reports)))
     else:
@@ -203,10 +237,11 @@ def _suite(
     raise typer.Exit(ExitCode.OK if good else ExitCode.NO)
 
 
-async def _all_rows(seconds: float, teller: Teller) -> list[tuple[str, Document]]:
+async def _all_rows(wanted: _Wanted, teller: Teller) -> list[tuple[str, Document]]:
     with cancelled_by_signals():
         reports = []
-        async for name, report in run_suite(seconds, teller):
+        measuring = run_suite(wanted.seconds, teller, repeat=wanted.repeat, peer=wanted.peer)
+        async for name, report in measuring:
             teller.line(f"{name}: {summary_of(report)}")
             reports.append((name, report))
         return reports
