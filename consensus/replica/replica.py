@@ -269,6 +269,8 @@ class Replica:
     def _enter(self, view: View, now: Now) -> None:
         """R3: views move by certificates only; skipping some is fine."""
         state = self.state
+        notarized = self._proofs.get(Kind.NOTARIZE, View(view - 1)) is not None
+        state.patience.enter(view, now.monotonic, notarized=notarized)
         state.view = view
         self._leader_lied = False
         self._missing_view = None
@@ -514,6 +516,7 @@ class Replica:
         elif self._tree.executed >= parent.anchor.height and isinstance(
             self._tree.judge(parent.digest), Ok
         ):
+            state.patience.propose(state.view, now.monotonic)
             self._lead(parent if terminal else self._build(parent, now), found, out)
         elif now.monotonic < patience:
             self._wakes.append(patience)

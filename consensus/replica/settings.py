@@ -28,6 +28,11 @@ class Settings:
     min_gap: float = 0.0
     """Seconds from entering a view to a leader's proposal, for each batch of its parent; blocks
     grow under load."""
+    gap_per_queueing: float = 0.0
+    """Seconds that a leader waits beyond `min_gap`, for each second by which its rounds take longer
+    than the shortest of late (patience.py); 0: it learns nothing."""
+    gap_rounds_max: float = 3.5
+    """The most that is waited for that, above a full block: so many of the shortest rounds."""
     idle_block: float | None = None
     """Seconds without a final block after which an empty one is wanted; None: never."""
     depth_max: int = 32

@@ -29,6 +29,7 @@ from strongroom.consensus.replica.events import (
 from strongroom.consensus.replica.lanes import Cut, Lanes
 from strongroom.consensus.replica.missing import Missing
 from strongroom.consensus.replica.pacemaker import Pacemaker
+from strongroom.consensus.replica.patience import Patience
 from strongroom.consensus.replica.proofs import Proofs
 from strongroom.consensus.replica.proposals import CLOCK_SKEW_MAX
 from strongroom.consensus.replica.records import epoch_of_record
@@ -93,6 +94,7 @@ class ReplicaState:
         self.pacemaker = Pacemaker(
             config.settings, faults=self.quorum.faults, jitter=(config.own or 0) / count
         )
+        self.patience = Patience(config.settings)
         self.candidates: dict[View, Digest] = {}
         self.missing = Missing(members.epoch, config.own, self.others, self.tree, config.settings)
         self.work = PendingWork()
@@ -201,7 +203,9 @@ class ReplicaState:
 
     def gap_above(self, parent: Header) -> float:
         """Seconds from entering a view to the earliest proposal on this block."""
-        return self.settings.min_gap * min(parent.batch_count, GAPS_MAX)
+        batches = min(parent.batch_count, GAPS_MAX)
+        learnt = self.patience.gap(batches / GAPS_MAX, self.delta)
+        return self.settings.min_gap * batches + learnt
 
     @property
     def tip_is_unknown(self) -> bool:

@@ -16,6 +16,7 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.messages import StatusBody
 from strongroom.consensus.recovery import Finality
+from strongroom.consensus.remembered import RememberedSignatures
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
 from strongroom.enclave.execution.executor import Executor
@@ -43,7 +44,7 @@ from strongroom.enclave.member.voting import VotingGuards
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measuring import Measurement, interpreter
 from strongroom.enclave.primitives import Secret, verify
-from strongroom.enclave.proofs.finality import check_run
+from strongroom.enclave.proofs.finality import FinalRun, check_run
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
 
 DIAGNOSTICS = str(Act.DIAGNOSTICS)
@@ -67,7 +68,8 @@ class ActiveEnclave:
         self.keystore = KeyStore(chip, measurement, sealing_secret, state, genesis)
         self._epochs = epoch_chain(genesis)
         self._executor = Executor(genesis, self.keystore.keyring, self._epochs)
-        self.voting = VotingGuards(genesis.chain)
+        self._signatures = RememberedSignatures(verify)
+        self.voting = VotingGuards(genesis.chain, self._signatures)
         self.freshness = Freshness(self._epochs, self.keystore)
         self._release = KeyRelease(self.keystore, self._epochs)
         self._loader = Loader(genesis.chain, self._executor, self.keystore.keyring, self._epochs)
@@ -234,7 +236,7 @@ class ActiveEnclave:
             OperatorFault: what was applied is not what a quorum anchored; this process is of no
                 more use.
         """
-        run = check_run(self._executor.header, headers, certificate, self._epochs, verify)
+        run = self._final_run(headers, certificate)
         anchor = run.last.anchor
         if anchor.height != self._executor.height or anchor.root != self._executor.root:
             raise OperatorFault(
@@ -243,6 +245,12 @@ class ActiveEnclave:
             )
         self._provisional = False
         self._note_final(anchor.height)
+
+    def _final_run(self, headers: Sequence[Header], certificate: Finality) -> FinalRun:
+        """What a quorum finalised; the own vote in its certificate was signed here."""
+        return check_run(
+            self._executor.header, headers, certificate, self._epochs, self._signatures
+        )
 
     def execute(
         self, blocks: Sequence[tuple[Header, Sequence[Batch]]], certificate: Finality
@@ -261,7 +269,7 @@ class ActiveEnclave:
         if self._provisional:
             raise NotFresh("CONFIRM what was applied first")
         headers = [header for header, _ in blocks]
-        run = check_run(self._executor.header, headers, certificate, self._epochs, verify)
+        run = self._final_run(headers, certificate)
         ended = self._counters.begin()
         outcomes = self._executor.execute(run, [batches for _, batches in blocks])
         ended(len(outcomes), sum(len(outcome.codes) for outcome in outcomes))

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.remembered import RememberedSignatures
 from strongroom.consensus.safety import SafetyRules
 from strongroom.consensus.statements import Statement, Vote
 from strongroom.consensus.types import ChainId, Epoch, Signature, View
 from strongroom.consensus.validators import EpochDescription
-from strongroom.enclave.primitives import SigningKey, verify
+from strongroom.enclave.primitives import SigningKey
 
 
 class Silenced(ClientFault):
@@ -23,8 +24,15 @@ class Silenced(ClientFault):
 class VoteSigner:
     """Signs what was never contradicted."""
 
-    def __init__(self, chain: ChainId, description: EpochDescription, key: SigningKey) -> None:
+    def __init__(
+        self,
+        chain: ChainId,
+        description: EpochDescription,
+        key: SigningKey,
+        signatures: RememberedSignatures,
+    ) -> None:
         self._chain, self._description, self._key = chain, description, key
+        self._signatures = signatures
         self._promises = SafetyRules(description.epoch)
         self._has_cast = False
         self.silenced_by = ""
@@ -67,7 +75,8 @@ class VoteSigner:
             statement = vote.statement
             if statement.epoch != self._description.epoch or self._promises.knows(statement):
                 continue
-            if verify(self._key.public, vote.signature, statement.signed_bytes(self._chain)):
+            message = statement.signed_bytes(self._chain)
+            if self._signatures(self._key.public, vote.signature, message):
                 self.silenced_by = f"a vote in view {statement.view} is not in the log"
 
     def cast(self, statements: Iterable[Statement]) -> tuple[Signature, ...]:
@@ -83,7 +92,14 @@ class VoteSigner:
         held = list(statements)
         self._promise(held)
         self._has_cast = True
-        return tuple(self._key.sign(statement.signed_bytes(self._chain)) for statement in held)
+        return tuple(map(self._sign, held))
+
+    def _sign(self, statement: Statement) -> Signature:
+        """The certificate that comes back with this signature in it has one less to verify."""
+        message = statement.signed_bytes(self._chain)
+        signature = self._key.sign(message)
+        self._signatures.made(self._key.public, signature, message)
+        return signature
 
     def _promise(self, statements: list[Statement]) -> None:
         """Take all of them, or none when one contradicts what was said before or another one of
@@ -121,8 +137,8 @@ class VotingGuards:
     """One guard per epoch in which this enclave is a validator: a promise of one says nothing in
     another (T33)."""
 
-    def __init__(self, chain: ChainId) -> None:
-        self._chain = chain
+    def __init__(self, chain: ChainId, signatures: RememberedSignatures) -> None:
+        self._chain, self._signatures = chain, signatures
         self._guards: dict[Epoch, VoteSigner] = {}
         self._handed: dict[Epoch, _Handed] = {}
         """Of epochs that another process of this boot knew, and this one does not know yet."""
@@ -131,7 +147,7 @@ class VotingGuards:
         """An epoch is known, in which this enclave has this vote key (None: it is no validator).
         Once per epoch; what another process of this boot said there binds it from the start."""
         if key is not None and description.epoch not in self._guards:
-            guard = VoteSigner(self._chain, description, key)
+            guard = VoteSigner(self._chain, description, key, self._signatures)
             if description.epoch in self._handed:
                 _go_on(guard, self._handed.pop(description.epoch))
             self._guards[description.epoch] = guard

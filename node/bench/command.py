@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from strongroom.node.bench.bounds import OUTSTANDING_MAX, PAYMENT_SIZES
+from strongroom.node.bench.bounds import OUTSTANDING_MAX, PAYMENT_SIZES, REPEATS_MAX
 from strongroom.node.terminal.commands import JsonOption, guarded
 
 
@@ -74,6 +74,16 @@ def bench(
     compare_with: Annotated[
         Path | None, typer.Option("--compare", help="A suite's JSON from before.")
     ] = None,
+    repeat: Annotated[
+        int,
+        typer.Option(
+            min=1, max=REPEATS_MAX, help="Measure so often: the run in the middle, 95 % intervals."
+        ),
+    ] = 1,
+    peer: Annotated[
+        str | None,
+        typer.Option(metavar="etcd", help="Measure this machine's etcd beside it; its ratios."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure sealed transactions on a cluster of its own on this machine.
@@ -105,6 +115,8 @@ def bench(
             flames=flames,
             markdown=markdown,
             compare_with=compare_with,
+            repeat=repeat,
+            peer=peer,
             as_json=as_json,
         )
     )

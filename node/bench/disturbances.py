@@ -5,15 +5,19 @@ Each is a context around the measured window; it yields a document, to which it 
 """
 
 import asyncio
+import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.node.bench.report import Document
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.node_process import NodeProcess
+from strongroom.node.machine.processes import ProcessId, children_of
 
 SLICE_SECONDS = 0.1
 RUNNING_SHARE = 0.3
@@ -72,6 +76,33 @@ async def one_catches_up(cluster: Cluster) -> AsyncIterator[Document]:
     missed_from = await _executed(cluster.nodes[0])
     await node.kill()
     yield document
+    start, seconds, reached = await _come_back(node, cluster)
+    document["catch_up"] = {
+        "blocks": reached - missed_from,
+        "start_seconds": round(start, 2),
+        "seconds": round(seconds, 2),
+        "blocks_per_second": round((reached - missed_from) / max(seconds, _POLL_SECONDS)),
+    }
+
+
+@asynccontextmanager
+async def one_restarts(cluster: Cluster) -> AsyncIterator[Document]:
+    """After the window SIGKILL the last node and start it at once: how soon it answers, and has
+    what the others have, with all of its ledger on its disk."""
+    node, document = cluster.nodes[-1], Document()
+    yield document
+    await node.kill()
+    start, seconds, reached = await _come_back(node, cluster)
+    document["restart"] = {
+        "blocks": reached,
+        "start_seconds": round(start, 2),
+        "seconds": round(seconds, 2),
+    }
+
+
+async def _come_back(node: NodeProcess, cluster: Cluster) -> tuple[float, float, int]:
+    """Start a node: seconds until it answers, further seconds until it executed what the first
+    node has, and which height that is."""
     began = time.monotonic()
     node.spawn()
     await node.wait_live()
@@ -79,13 +110,43 @@ async def one_catches_up(cluster: Cluster) -> AsyncIterator[Document]:
     async with asyncio.timeout(CATCH_UP_SECONDS_MAX):
         while (reached := await _executed(node)) < await _executed(cluster.nodes[0]):
             await asyncio.sleep(_POLL_SECONDS)
-    seconds = time.monotonic() - answering
-    document["catch_up"] = {
-        "blocks": reached - missed_from,
-        "start_seconds": round(answering - began, 2),
-        "seconds": round(seconds, 2),
-        "blocks_per_second": round((reached - missed_from) / max(seconds, _POLL_SECONDS)),
-    }
+    return answering - began, time.monotonic() - answering, reached
+
+
+@asynccontextmanager
+async def half_the_processors(cluster: Cluster) -> AsyncIterator[Document]:
+    """All nodes and the load get half of this machine's processors: what a slower machine does.
+
+    Raises:
+        OperatorFault: there is only one, which cannot be halved this way.
+    """
+    whole = os.sched_getaffinity(0)
+    half = set(sorted(whole)[: len(whole) // 2])
+    if not half:
+        raise OperatorFault("half of one processor cannot be had: this row needs two")
+    pids = [
+        process.pid
+        for node in cluster.nodes
+        for process in (node.host(), node.enclave())
+        if process is not None
+    ]
+    own = ProcessId.of(os.getpid())
+    pids += [] if own is None else [child.pid for child in children_of(own)]
+    try:
+        _confine(pids, half)
+        yield {"processors": len(half)}
+    finally:
+        _confine(pids, whole)
+
+
+def _confine(pids: Iterable[int], processors: set[int]) -> None:
+    """Every thread of these processes runs on these processors alone; what ended meanwhile does
+    not."""
+    for pid in pids:
+        with suppress(OSError):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with suppress(OSError):
+                    os.sched_setaffinity(int(thread.name), processors)
 
 
 async def _executed(node: NodeProcess) -> int:

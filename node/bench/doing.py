@@ -11,7 +11,9 @@ from pathlib import Path
 import typer
 
 from strongroom.node.bench.bounds import PAYMENT_SIZES
+from strongroom.node.bench.peer_etcd import beside, etcd, measure_etcd
 from strongroom.node.bench.profile import sampler
+from strongroom.node.bench.repeated import together
 from strongroom.node.bench.report import Document, lines_of, summary_of
 from strongroom.node.bench.run import Load, measure
 from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
@@ -23,6 +25,7 @@ from strongroom.node.terminal.exits import ExitCode
 from strongroom.node.terminal.teller import Teller
 
 VAULT, ROOMS = "vault", "rooms"
+ETCD = "etcd"
 ROOMS_PER_NODE_MAX = 400
 """Well below the connections that a node takes from one address."""
 SECONDS = 10.0
@@ -51,6 +54,8 @@ class Wanted:
     flames: Path | None
     markdown: bool
     compare_with: Path | None
+    repeat: int
+    peer: str | None
     as_json: bool
 
 
@@ -61,10 +66,12 @@ def run_bench(wanted: Wanted) -> None:
         typer.Exit: always: 0 when all replicas agree.
     """
     teller = Teller(to_stderr=True)
+    if wanted.peer not in (None, ETCD):
+        fail(f"--peer {wanted.peer}: {ETCD} is what there is", ExitCode.USAGE)
+    if wanted.peer is not None:
+        etcd()
     if wanted.suite:
-        _suite(
-            wanted.seconds or SECONDS, teller, wanted.compare_with, wanted.as_json, wanted.markdown
-        )
+        _suite(wanted, teller)
         return
     if wanted.flames is not None:
         sampler()
@@ -91,7 +98,7 @@ def run_bench(wanted: Wanted) -> None:
     if wanted.long:
         steady = soak(load.rate, wanted.seconds).load
         load = replace(load, rate=steady.rate, seconds=steady.seconds)
-    report = run(_measured(load, teller, wanted.flames))
+    report = run(_measured(load, wanted, teller))
     lines = markdown_of([(load.work.operation, report)]) if wanted.markdown else lines_of(report)
     typer.echo(json.dumps(report) if wanted.as_json else "\n".join(lines))
     raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
@@ -150,20 +157,26 @@ def _work(program: str, size: int) -> Work:
     return Records(size)
 
 
-async def _measured(load: Load, teller: Teller, flames: Path | None) -> Document:
+async def _measured(load: Load, wanted: Wanted, teller: Teller) -> Document:
     with cancelled_by_signals():
-        return await measure(load, teller, flames=flames)
+        runs = [await measure(load, teller, flames=wanted.flames) for _ in range(wanted.repeat)]
+        report = together(runs)
+        if wanted.peer is None:
+            return report
+        with teller.under_way() as say:
+            say(f"etcd beside it, {load.seconds:g} s")
+            return beside(report, await measure_etcd(load.seconds, load.warmup))
 
 
-def _suite(
-    seconds: float, teller: Teller, compare_with: Path | None, as_json: bool, markdown: bool
-) -> None:
+def _suite(wanted: Wanted, teller: Teller) -> None:
+    compare_with, as_json = wanted.compare_with, wanted.as_json
     earlier = json.loads(compare_with.read_text()) if compare_with else {}
-    reports = run(_all_rows(seconds, teller))
+    reports = run(_all_rows(wanted, teller))
     if as_json:
         typer.echo(json.dumps(dict(reports)))
     else:
-        typer.echo("\n".join(markdown_of(reports) if markdown else table_of(reports)))
+        lines = markdown_of(reports) if wanted.markdown else table_of(reports)
+        typer.echo("\n".join(lines))
     for line in compare(dict(reports), earlier):
         typer.echo(line, err=as_json)
     good = all(report["agreement"] for _, report in reports)
@@ -174,10 +187,13 @@ def _suite(
     raise typer.Exit(ExitCode.OK if good else ExitCode.NO)
 
 
-async def _all_rows(seconds: float, teller: Teller) -> list[tuple[str, Document]]:
+async def _all_rows(wanted: Wanted, teller: Teller) -> list[tuple[str, Document]]:
     with cancelled_by_signals():
         reports = []
-        async for name, report in run_suite(seconds, teller):
+        measuring = run_suite(
+            wanted.seconds or SECONDS, teller, repeat=wanted.repeat, peer=wanted.peer is not None
+        )
+        async for name, report in measuring:
             teller.line(f"{name}: {summary_of(report)}")
             reports.append((name, report))
         return reports

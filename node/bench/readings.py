@@ -41,7 +41,7 @@ def read(cluster: Cluster) -> Reading:
         enclave=sum(map(_cpu_seconds, enclaves)),
         rss_mib=pages * _PAGE / _MIB / max(1, len(hosts)),
         wire_bytes=_loopback_bytes(),
-        disk_bytes=sum(_allocated(node.layout.directory) for node in cluster.nodes),
+        disk_bytes=sum(allocated(node.layout.directory) for node in cluster.nodes),
     )
 
 
@@ -84,7 +84,7 @@ def _loopback_bytes() -> int:
     return 0
 
 
-def _allocated(folder: Path) -> int:
+def allocated(folder: Path) -> int:
     """Bytes of blocks that the files under a folder take; a file that goes away meanwhile counts
     nothing."""
     total = 0

@@ -63,6 +63,10 @@ def make_report(
             "enclave": round(enclave / some * 1000 / nodes, 4),
             "client": round(client_us / 1000, 4),
         },
+        "cpu_ms_per_block": {
+            "host": round(host / max(1, blocks) * 1000 / nodes, 3),
+            "enclave": round(enclave / max(1, blocks) * 1000 / nodes, 3),
+        },
         "rss_mib_per_node": {"start": round(before.rss_mib, 1), "end": round(after.rss_mib, 1)},
         "memory_mib_per_hour": growth(memory),
         "bytes_per_transaction": {

@@ -23,6 +23,7 @@ from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.floor import measure_floor
 from strongroom.node.bench.readings import Reading, own_memory, read
 from strongroom.node.bench.report import Document, Memory, make_report
+from strongroom.node.bench.sizes import per_transaction, sizes_of
 from strongroom.node.bench.work import Payments, Work
 from strongroom.node.client.bringing import bring
 from strongroom.node.cluster.cluster import Cluster
@@ -122,6 +123,7 @@ async def measure(
         return {
             **report,
             **window.facts,
+            "bytes_on_disk": per_transaction(sizes_of(cluster.nodes[0].layout)),
             "operation": work.operation,
             "clients": load.clients,
             "rate": load.rate or "max",

@@ -146,7 +146,7 @@ class Pipeline:
         certificate = commits[-1].certificate
         if certificate is None:
             raise InvariantBroken("a run of final blocks ends without a certificate")
-        self._store.sync()
+        self._store.sync(index=False)  # with the outcomes, which are about to come
         return FinalRecord(commits[-1].header, certificate)
 
     async def _carry_out(self, run: list[Commit]) -> None:

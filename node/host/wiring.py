@@ -55,8 +55,8 @@ from strongroom.node.sync.serving import Serving
 from strongroom.node.sync.snapshot_fetch import SnapshotServer
 from strongroom.node.sync.snapshot_seeker import SnapshotSeeker
 
-SETTINGS = Settings(min_gap=0.005, anchor_gap=0.012)
-"""Times of the replica: blocks grow a little under load, and an anchor waits for a batch to share
+SETTINGS = Settings(gap_per_queueing=20.0, gap_rounds_max=3.5, anchor_gap=0.012)
+"""Times of the replica: blocks grow where rounds queue, and an anchor waits for a batch to share
 its block."""
 
 

@@ -45,6 +45,9 @@ class BlockStore:
         self._segments, self._index, self._transactions_of = segments, index, transactions_of
         self._hash_of = {Kind.BLOCK: hash_of, Kind.OUTCOME: leaf_of}
         self._entries = Entries()
+        self._synced_block = 0
+        """Up to here blocks are durable, though their place may wait for the next sync to be
+        indexed."""
         self.on_damage: Callable[[CorruptRecord], None] = lambda _: None
         """Told of damage that a read finds, before it is raised: whoever reads may answer for less
         than the node."""
@@ -131,16 +134,20 @@ class BlockStore:
         """
         self._append(Kind.OUTCOME, height, payload, ids, leaf)
 
-    def sync(self) -> None:
+    def sync(self, *, index: bool = True) -> None:
         """Make all that was appended durable, then index it: one write, one fdatasync, one index
         transaction.
+
+        Args:
+            index: False: the next sync indexes it, with what comes until then.
 
         Raises:
             DiskFault: the disk refused; nothing may be executed or answered that rests on it.
         """
         count = self._entries.count
         self._segments.sync()
-        if count:
+        self._synced_block = self.newest_block
+        if count and index:
             self._index.write(self._entries)
             invariant(
                 self._entries.count == count, "a record was appended while another thread synced"
@@ -200,7 +207,10 @@ class BlockStore:
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block of this digest, among what is synced."""
-        return self._index.find_block(hash)
+        recent = self._entries.hashes.get(hash)
+        if recent is None:
+            return self._index.find_block(hash)
+        return recent if recent <= self._synced_block else None
 
     def close(self) -> None:
         """Sync and give everything back."""

@@ -22,6 +22,7 @@ from strongroom.consensus.messages import (
     RangeRequest,
     VoteMessage,
 )
+from strongroom.consensus.remembered import RememberedSignatures
 from strongroom.consensus.replica.events import (
     Ask,
     BatchHeld,
@@ -38,7 +39,7 @@ from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Statement, Vote
 from strongroom.consensus.types import Height, PublicKey, Signature, SignerIndex, View
-from strongroom.consensus.validators import EpochDescription, Verify
+from strongroom.consensus.validators import EpochDescription
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.backlog import Backlog
 from strongroom.node.ordering.effects import Accuse, Alarm, Effect, Fault, Forget, StoreBlocks, Tell
@@ -58,7 +59,7 @@ class EpochContext:
 
     node_key: PublicKey
     epochs: EpochChain
-    verify: Verify
+    verify: RememberedSignatures
     settings: Settings
     pool: BatchPool
     log: LogContent
@@ -96,6 +97,9 @@ class EpochRun:
         self.tail = TailFetch()
         self.own_votes: deque[Received] = deque()
         """Signed and sent, and not yet counted by the own replica."""
+        self._own_key_proven = False
+        """A signature of the own enclave has verified in this epoch under the key that the epoch
+        names: its others are taken as made, and not verified."""
         self._forgotten = View(0)
         self._put_off: Ask | None = None
         """A range of old blocks that is asked for once execution has caught up."""
@@ -128,10 +132,22 @@ class EpochRun:
         own = self.own
         if own is None:
             raise InvariantBroken("a replica that is no member casts")
-        return [
-            Vote(statement, own, made)
-            for statement, made in zip(statements, signatures, strict=True)
-        ]
+        made = list(zip(statements, signatures, strict=True))
+        for statement, signature in made:
+            self._note_made(statement, signature)
+        return [Vote(statement, own, signature) for statement, signature in made]
+
+    def _note_made(self, statement: Statement, signature: Signature) -> None:
+        """The own enclave made this signature: the tally need not verify it."""
+        context, own = self.context, self.own
+        if own is None:
+            return
+        message = statement.signed_bytes(context.epochs.anchor.chain)
+        key = self.description.validators[own].vote_key
+        if self._own_key_proven:
+            context.verify.made(key, signature, message)
+        else:
+            self._own_key_proven = context.verify(key, signature, message)
 
     def restate(self, votes: Sequence[Vote], turn: Turn) -> None:
         """The replica counts what it said before a restart like anybody's votes; then it goes

@@ -14,6 +14,7 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.heads import HeadBody
 from strongroom.consensus.host_messages import EpochMessage
 from strongroom.consensus.messages import CertificateMessage, Status, StatusBody
+from strongroom.consensus.remembered import RememberedSignatures
 from strongroom.consensus.replica.events import (
     Cast,
     Executed,
@@ -114,7 +115,7 @@ class Participant:
         self._context = EpochContext(
             node_key=node_key,
             epochs=epochs,
-            verify=verify,
+            verify=RememberedSignatures(verify),
             settings=settings,
             pool=pool,
             log=self._log,

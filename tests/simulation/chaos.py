@@ -67,7 +67,14 @@ LIARS: dict[str, Callable[[Role], Actor]] = {
     "flooder": Flooder,
     "lane thief": LaneThief,
 }
-QUICK = Settings(delta0=0.06, retry=0.3, skip_after=1.2, fetch_wait=0.01, fetch_timeout_max=1.0)
+QUICK = Settings(
+    delta0=0.06,
+    retry=0.3,
+    skip_after=1.2,
+    fetch_wait=0.01,
+    fetch_timeout_max=1.0,
+    gap_per_queueing=20.0,
+)
 STORM_SECONDS = 3.0
 GRACE_SECONDS = 1.5
 TURNOVER_SHARE = 0.25

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 from tests.simulation.actors.honest import LANE_BYTES_MAX
+from tests.simulation.keys import FakeKeyring
 from tests.simulation.scenes import Scene
 
 from strongroom.consensus.batches import Batch, BatchHeader, encode_payload
@@ -13,7 +14,17 @@ from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import EpochMessage
 from strongroom.consensus.messages import BatchMessage, CertificateRequest, RangeRequest
 from strongroom.consensus.replica.events import Ask, Commit, Now
-from strongroom.consensus.types import Digest, Epoch, Height, Lane, Sequence, SignerIndex, View
+from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.types import (
+    Digest,
+    Epoch,
+    Height,
+    Lane,
+    Sequence,
+    Signature,
+    SignerIndex,
+    View,
+)
 from strongroom.node.ordering.backlog import BACKLOG_BLOCKS_MAX
 from strongroom.node.ordering.effects import Append, Effect, Sync, Tell
 from strongroom.node.ordering.events import Heard
@@ -153,3 +164,26 @@ def test_T35_a_lane_of_which_peers_miss_the_first_batch_goes_on_however_much_wai
     assert sum(batch.header.size for batch in node.pool.all()) < LANE_BYTES_MAX
     scene.network.heal()
     scene.settle(10.0)
+
+
+def test_the_own_enclave_is_believed_once_a_signature_of_it_has_verified() -> None:
+    scene = running()
+    run, keyring = scene.honest(0).participant.run, scene.keyring
+    assert run.own is not None
+    key = run.description.validators[run.own].vote_key
+    assert isinstance(keyring, FakeKeyring)
+
+    def held(view: int, signature: bytes) -> bool:
+        """Does a vote of its own with this signature count, and is it still to be verified?"""
+        statement = Statement(Kind.NOTARIZE, run.epoch, View(view), Digest(bytes([7]) * 32))
+        run.votes([statement], [Signature(signature)])
+        before = keyring.verifications
+        counts = run.context.verify(key, signature, statement.signed_bytes(scene.chain))
+        return counts and keyring.verifications == before
+
+    # A key that is not the one that the epoch names convinces nobody, however often it signs.
+    assert not run._own_key_proven
+    assert not held(1_000, b"s" * 64)
+    assert not held(1_001, b"s" * 64)
+    run._own_key_proven = True
+    assert held(1_002, b"s" * 64)

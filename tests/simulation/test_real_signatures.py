@@ -1,5 +1,6 @@
 """The one suite with real Ed25519 in the place of the fake signatures."""
 
+from collections import Counter
 from hashlib import sha256
 
 from tests.simulation.actors.chatterbox import Chatterbox
@@ -7,7 +8,7 @@ from tests.simulation.actors.equivocator import Equivocator
 from tests.simulation.actors.forger import Forger
 from tests.simulation.scenes import Scene
 
-from strongroom.consensus.types import PublicKey, Signature
+from strongroom.consensus.types import PublicKey, Signature, SignerIndex
 from strongroom.enclave.primitives import Secret, verify
 from strongroom.enclave.primitives import SigningKey as Ed25519Key
 
@@ -49,6 +50,32 @@ def test_four_honest_nodes_agree_under_real_signatures() -> None:
     scene = run(size=4)
     assert len({replica.state.final.digest for replica in scene.replicas}) == 1
     assert not scene.faults
+
+
+def test_a_node_verifies_the_first_of_its_own_votes_and_then_those_of_others() -> None:
+    scene = Scene(4, keyring=RealKeyring())
+    own: Counter[SignerIndex] = Counter()
+    others: Counter[SignerIndex] = Counter()
+
+    def watch(seat: SignerIndex) -> None:
+        run = scene.honest(seat).participant.run
+        assert run.own is not None
+        mine = run.description.validators[run.own].vote_key
+
+        def noted(key: bytes, signature: bytes, message: bytes) -> bool:
+            (own if key == mine else others)[seat] += 1
+            return verify(key, signature, message)
+
+        run.context.verify._verify = noted
+
+    scene.start()
+    for seat in map(SignerIndex, range(4)):
+        watch(seat)
+    scene.load(10, every=0.05)
+    scene.run(1.0)
+    scene.settle(10.0)
+    assert max(own.values()) == 1
+    assert min(others.values()) > 10
 
 
 def test_epochs_change_under_real_signatures() -> None:

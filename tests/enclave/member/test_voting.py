@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.enclave.fixtures import FoundedCluster, make_cluster_genesis
 
+from strongroom.consensus.remembered import RememberedSignatures
 from strongroom.consensus.safety import GuardRefuses
 from strongroom.consensus.statements import Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, Digest, Epoch, SignerIndex, View
@@ -16,7 +17,8 @@ A, B = Digest(b"\xaa" * 32), Digest(b"\xbb" * 32)
 
 def _guard(cluster: FoundedCluster, index: int = 0) -> VoteSigner:
     genesis = cluster.verified
-    return VoteSigner(genesis.chain, genesis.description, cluster.keys[index].vote(Epoch(0)))
+    key = cluster.keys[index].vote(Epoch(0))
+    return VoteSigner(genesis.chain, genesis.description, key, RememberedSignatures(verify))
 
 
 def _say(kind: Kind, view: int, digest: Digest = NO_DIGEST) -> Statement:
@@ -116,7 +118,7 @@ def test_nothing_is_signed_for_a_final_view(cluster: FoundedCluster) -> None:
 
 def _guards(cluster: FoundedCluster, *epochs: int) -> VotingGuards:
     """A process that knows these epochs; of all it has the same vote key, for the test's ease."""
-    guards = VotingGuards(cluster.verified.chain)
+    guards = VotingGuards(cluster.verified.chain, RememberedSignatures(verify))
     for epoch in epochs:
         _learn(cluster, guards, epoch)
     return guards

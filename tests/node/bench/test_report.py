@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from strongroom.node.bench.report import GROWTH_SECONDS_MIN, Document, Memory, growth, percentiles
-from strongroom.node.bench.suite import compare, markdown_of, rows, soak, table_of
+from strongroom.node.bench.suite import MOST, compare, markdown_of, rows, soak, table_of
 
 HOUR = 3600.0
 
@@ -68,7 +68,12 @@ def test_the_suite_has_a_row_for_everything_that_is_promised() -> None:
     names = [row.name for row in rows(1.0)]
     assert len(set(names)) == len(names)
     sizes = ["records of 256 B", "records of 1 KiB", "records of 16 KiB"]
-    troubles = ["one of four dead", "one of four slow", "one of four catches up"]
+    troubles = [
+        "one of four dead",
+        "one of four slow",
+        "one of four catches up",
+        "one of four restarts",
+    ]
     loads = [
         "max throughput",
         "10 % load",
@@ -95,6 +100,27 @@ def test_a_table_has_a_line_a_row_and_says_what_a_row_has_beside() -> None:
     assert lines[-1].startswith("late: 900 blocks in 3.0 s")
     grown = table_of([("soak", report(memory_mib_per_hour={"host": 1.5, "enclave": -0.5}))])
     assert grown[-1] == "soak: host +1.5 MiB per hour, enclave -0.5 MiB per hour"
+
+
+def test_what_a_row_has_beside_is_said_below_the_table() -> None:
+    again = {"blocks": 900, "start_seconds": 2.0, "seconds": 0.5}
+    (*_, line) = table_of([("again", report(restart=again))])
+    assert line == (
+        "again: with 900 blocks on its disk it answered after 2.0 s, and had caught up 0.5 s later"
+    )
+
+
+def test_rows_of_equal_clusters_say_what_a_block_and_a_payment_cost() -> None:
+    def row(blocks: float, payments: float) -> Document:
+        seconds = (0.002 * blocks + 1e-5 * payments) / payments * 1000
+        cost = {"host": seconds, "enclave": seconds, "client": 0.0}
+        more = {"blocks_per_second": blocks, "committed_per_second": payments, "nodes": 4}
+        return report(**more, cpu_seconds_per_1000=cost)
+
+    lines = table_of([(MOST, row(40, 8000.0)), ("lone client", row(90, 90.0))])
+    assert lines[-1].startswith("apart: a block takes 2.00 ms of processor in each host")
+    other = table_of([("n = 7", row(40, 8000.0)), ("n = 10", row(90, 90.0))])
+    assert not other[-1].startswith("apart")
 
 
 def test_a_table_for_a_document_says_how_busy_the_machine_was() -> None:

@@ -58,9 +58,9 @@ class Told:
         self.on_answer: Callable[[int], None] = lambda _: None
         sync = store.sync
 
-        def noted() -> None:
+        def noted(**how: bool) -> None:
             self.order.append("sync")
-            sync()
+            sync(**how)
 
         store.sync = noted  # type: ignore[method-assign]
 

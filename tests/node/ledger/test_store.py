@@ -266,6 +266,8 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
     for height in range(1, 8):
         store.append_block(height, block(height))
     assert store.find_block(hash_of(block(7))) is None
+    store.sync(index=False)  # durable: its index entry may wait
+    assert store.find_block(hash_of(block(7))) == 7
     store.close()
     store = reopened()
     assert [store.find_block(hash_of(block(height))) for height in range(1, 8)] == list(range(1, 8))
