@@ -90,6 +90,8 @@ function __strongroom_table
             set -a __sr_opts --profile\tfile\t'Write flame graphs of a host and an enclave'
             set -a __sr_opts --markdown\t\t'The result as a table for a document'
             set -a __sr_opts --compare\tnone\t'A suite\'s JSON from before'
+            set -a __sr_opts --repeat\tnone\t'Measure so often'
+            set -a __sr_opts --peer\twords,etcd\t'Measure this machine\'s etcd beside it; its ratios'
             set -a __sr_opts --json\t\t'One JSON document on stdout, and nothing else'
         case 'completion'
             set -a __sr_opts --help\t\t'Show what it does, and its options.'

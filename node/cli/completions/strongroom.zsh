@@ -91,6 +91,8 @@ __strongroom_table() {
             opts+=('--profile=file:Write flame graphs of a host and an enclave')
             opts+=('--markdown:The result as a table for a document')
             opts+=('--compare=none:A suite'\''s JSON from before')
+            opts+=('--repeat=none:Measure so often')
+            opts+=('--peer=words,etcd:Measure this machine'\''s etcd beside it; its ratios')
             opts+=('--json:One JSON document on stdout, and nothing else')
             args=() ;;
         ('completion')
