@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from strongroom.node.terminal.commands import JsonOption, guarded
-from strongroom.node.terminal.printing import emit
+from strongroom.node.terminal.printing import emit, say
 
 FOLDER = Path(__file__).with_name("completions")
 
@@ -45,4 +45,4 @@ def completion(
     Example: strongroom completion bash > ~/.local/share/bash-completion/completions/strongroom
     """
     script = (FOLDER / f"strongroom.{shell}").read_text()
-    emit({"shell": shell.value, "script": script}, as_json, lambda: typer.echo(script, nl=False))
+    emit({"shell": shell.value, "script": script}, as_json, lambda: say(script.removesuffix("\n")))

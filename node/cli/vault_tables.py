@@ -180,7 +180,7 @@ def show_news(news: "News") -> None:
         parts.append(str(news.amount))
     if news.detail:
         parts.append(news.detail)
-    paragraph("  ".join(parts))
+    say("  ".join(parts))
 
 
 def _units(key: dict[str, Any]) -> str:
