@@ -45,6 +45,7 @@ export class Feed extends EventTarget {
       if (executed < this.newest || executed - this.newest > HEADS_MAX) this.forget();
       const from = this.newest ? this.newest + 1 : Math.max(1, executed - BACK + 1);
       await this.rpc.ask("ledger_subscribe", { topic: "heads", from });
+      this.rpc.tries = 0; // it answers: the next loss is a new one
     } catch (error) {
       this.dispatchEvent(new CustomEvent("problem", { detail: error }));
       this.rpc.socket.close();

@@ -37,10 +37,7 @@ export class Rpc extends EventTarget {
       return;
     }
     this.socket = socket;
-    socket.addEventListener("open", () => {
-      this.tries = 0;
-      this.tell("open");
-    });
+    socket.addEventListener("open", () => this.tell("open"));
     socket.addEventListener("message", (event) => this.take(event.data));
     socket.addEventListener("close", () => this.socket === socket && this.lost());
   }
