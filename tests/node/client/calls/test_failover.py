@@ -109,7 +109,8 @@ async def test_a_door_that_does_not_open_is_not_waited_for(
         monkeypatch.setattr(racing, "RACE_SECONDS", 0.05)
         service.fund(ALICE, FUNDS)
         wires[0].hold()
-        async with Client.connect(tmp_path, ALICE, first_endpoint=0) as client:
+        # Less than a handshake's 60 s: whoever waits for n0 ends here.
+        async with Client.connect(tmp_path, ALICE, first_endpoint=0, timeout=45) as client:
             assert client.node != "n0"
 
 
