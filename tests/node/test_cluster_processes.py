@@ -316,7 +316,7 @@ def test_a_foreground_cluster_ends_with_its_terminal_and_starts_again(
 ) -> None:
     good("cluster", "down", folder=cluster)
     environment = {**os.environ, "STRONGROOM_DIR": str(cluster), "PYTHONUNBUFFERED": "1"}
-    assert interrupt_at([*CLI, "cluster", "up"], "end: Ctrl-C", environment, number) == 0
+    assert interrupt_at([*CLI, "cluster", "up"], "end   Ctrl-C", environment, number) == 0
     assert processes_of(cluster) == []
 
 
