@@ -100,6 +100,16 @@ function checkAlgorithm(body) {
   const salt = pss.inside(0xa2);
   if (salt.small() !== 48) refuse("certificate-algorithm: not a salt of 48 bytes");
   salt.end();
+  readTrailer(pss);
+}
+
+/** AMD writes the trailer field, though 1 is its default: RFC 4055 §3.1 says to take it. */
+function readTrailer(pss) {
+  if (pss.next >= 0) {
+    const trailer = pss.inside(0xa3);
+    if (trailer.small() > 255) refuse("certificate-algorithm: a trailer field");
+    trailer.end();
+  }
   pss.end();
 }
 
