@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 _PROCESSES_MARK = "mark.processes"  # as scripts/run_tests.py, which not every run can import
@@ -22,6 +23,16 @@ def _no_real_syncs() -> Iterator[None]:
         patch.setattr(os, "fsync", lambda _descriptor: None)
         patch.setattr(os, "fdatasync", lambda _descriptor: None)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _log_lines_are_the_reports() -> None:
+    """What nodes of this process log stands in the report of a red test, never in the output of a
+    command beside them."""
+    structlog.configure(
+        processors=[structlog.processors.KeyValueRenderer(key_order=["event"])],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
 
 
 @pytest.fixture(autouse=True)
