@@ -6,6 +6,7 @@ Owns the search for what anchors an outcome, and a few outcomes that were read l
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from strongroom.consensus.errors import InvariantBroken
@@ -24,6 +25,25 @@ OUTCOMES_KEPT = 4
 STEP_BLOCKS = 4
 """Blocks that one step looks at for an anchor; mostly the next one has it."""
 Read = Callable[[], bytes]
+
+
+@dataclass(slots=True)
+class _Held:
+    """The outcome of one way to a receipt: it stays until the end, whoever else reads meanwhile."""
+
+    outcome: Outcome | None
+
+    @property
+    def known(self) -> Outcome:
+        """Which a step before has read."""
+        if self.outcome is None:
+            raise InvariantBroken("a receipt is made of an outcome that was read")
+        return self.outcome
+
+    def hash(self, position: int) -> None:
+        """Make its tree and root, which stay with it."""
+        self.known.path_of(position)
+        _ = self.known.root
 
 
 class ReceiptDesk:
@@ -49,11 +69,13 @@ class ReceiptDesk:
         if read is None:
             raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
         newest = self._store.newest_block
-        if newest > height and height not in self._outcomes:
-            yield partial(self._read, height, read)
+        held = _Held(self._outcomes.get(height))
+        if newest > height and held.outcome is None:
+            yield Step(partial(self._read, height, read, held), long=True)
+            yield Step(partial(held.hash, position), long=True)
         for start in range(height + 1, newest + 1, STEP_BLOCKS):
             blocks = self._blocks(range(start, min(start + STEP_BLOCKS, newest + 1)))
-            yield partial(self._find, height, position, read, blocks)
+            yield Step(partial(self._find, height, position, held, blocks))
         raise NotYet(
             f"block {height:,} is final and executed, its anchor comes with one of the next "
             "blocks: ask again in a moment",
@@ -67,7 +89,7 @@ class ReceiptDesk:
             NotFound, NotYet: as above.
         """
         for step in self.steps(id):
-            document = step()
+            document = step.run()
             if document is not None:
                 return document
         raise InvariantBroken("the steps to a receipt end with a fault")
@@ -76,18 +98,18 @@ class ReceiptDesk:
         readings = (self._store.reading(Kind.BLOCK, height) for height in heights)
         return [read for read in readings if read is not None]
 
-    def _read(self, height: int, read: Read) -> None:
-        self._outcome(height, read)
-
-    def _outcome(self, height: int, read: Read) -> Outcome:
+    def _read(self, height: int, read: Read, held: "_Held") -> None:
+        """Decode the outcome, unless somebody else has meanwhile."""
         outcome = self._outcomes.get(height)
         if outcome is None:
             outcome = self._outcomes[height] = Outcome.decode(read())
             while len(self._outcomes) > OUTCOMES_KEPT:
                 self._outcomes.popitem(last=False)
-        return outcome
+        held.outcome = outcome
 
-    def _find(self, height: int, position: int, read: Read, blocks: list[Read]) -> Document | None:
+    def _find(
+        self, height: int, position: int, held: "_Held", blocks: list[Read]
+    ) -> Document | None:
         """By the first of these headers with a certificate of its own, by a quorum, whose anchor
         covers the outcome's height."""
         sources = self._sources
@@ -96,7 +118,7 @@ class ReceiptDesk:
             if isinstance(certificate, Certificate) and header.anchor.height >= height:
                 return receipt_of(
                     sources.genesis.data,
-                    self._outcome(height, read),
+                    held.known,
                     position,
                     sources.history,
                     header,

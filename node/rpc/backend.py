@@ -21,8 +21,14 @@ class Blob(bytes):
     documents."""
 
 
-Step = Callable[[], Document | None]
-"""A part of the way to a document, run in whatever thread; None: go on with the next."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A part of the way to a document."""
+
+    run: Callable[[], Document | None]
+    """In whatever thread; None: go on with the next."""
+    long: bool = False
+    """It reads a whole block, and goes where such reading is done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ from strongroom.enclave.governance.public import (
 from strongroom.enclave.governance.recovery_public import MEMBERS_RECOVERY_ACTIONS
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.forms import Form
+from strongroom.node.rpc.lanes import Lane
 from strongroom.node.rpc.outgoing import EVENTS_OUT_BYTES_MAX, Unread
-from strongroom.node.rpc.reading import SLICE_BYTES_MIN, Lane
+from strongroom.node.rpc.reading import SLICE_BYTES_MIN
 from strongroom.node.rpc.slices import ROWS, Describe, Keep, read
 from strongroom.node.rpc.weights import ROW
 

@@ -24,11 +24,11 @@ from strongroom.node.rpc.door import Door
 from strongroom.node.rpc.door_metrics import DoorMetrics, count_refusals
 from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON
+from strongroom.node.rpc.getting import spend
 from strongroom.node.rpc.guard import guard, names_of
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.messages import bytes_max, check_batch, check_size, check_values, too_long
-from strongroom.node.rpc.methods import METHODS, Counts, perform
-from strongroom.node.rpc.openrpc import openrpc
+from strongroom.node.rpc.methods import Counts, discovered, perform
 from strongroom.node.rpc.reading import Library
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.site import BoundedSite, at_work
@@ -230,10 +230,10 @@ def _guest_of(request: web.Request) -> Guest | None:
     )
 
 
-async def _openrpc(_request: web.Request) -> web.Response:
-    return web.Response(
-        text=jsonrpc.encode_json(openrpc(METHODS.values())), content_type="application/json"
-    )
+async def _openrpc(request: web.Request) -> web.Response:
+    described = discovered(JSON)
+    spend(request, len(described))
+    return _json(described)
 
 
 async def _close_connections(app: web.Application) -> None:

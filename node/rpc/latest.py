@@ -6,13 +6,17 @@ take it at once is told the newest at the next look, so nothing ever waits for a
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from strongroom.node.faults import NotReady
+from strongroom.node.faults import NotReady, Overloaded
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.feed import Items
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.notifications import TURN, Put, kept_frame
+
+Spend = Callable[[int], None]
+"""Takes so many bytes off an allowance; raises Overloaded when it is used up."""
 
 TOPIC = "consensus"
 LOOK_SECONDS = 0.25
@@ -31,6 +35,7 @@ class Viewer:
     put: Put
     gone: "asyncio.Future[None]"
     """Done, with what was wrong, when nothing is told any more."""
+    spend: Spend
     told: int = 0
     """Number of the picture that it was told last."""
 
@@ -46,9 +51,15 @@ class Latest:
     _seen: Document = field(default_factory=dict)
     _task: "asyncio.Task[None] | None" = None
 
-    async def listen(self, id: int, put: Put) -> None:
-        """Be told until cancelled; raises what keeps this node from looking."""
-        viewer = Viewer(id, put, asyncio.get_running_loop().create_future())
+    async def listen(self, id: int, put: Put, spend: Spend = lambda _: None) -> None:
+        """Be told until cancelled; raises what keeps this node from looking.
+
+        Args:
+            id: of the subscription.
+            put: takes a frame, or is slow.
+            spend: pays for it; while it cannot, nothing is told, and then the newest.
+        """
+        viewer = Viewer(id, put, asyncio.get_running_loop().create_future(), spend)
         self.viewers[viewer] = None
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._tell())
@@ -90,9 +101,17 @@ class Latest:
     async def _tell_late(self, late: list[Viewer], items: Items) -> None:
         number, made = self._number, dict[int, bytes]()
         for count, viewer in enumerate(late, 1):
-            if viewer in self.viewers and viewer.put(
-                kept_frame(made, self.form, viewer.id, TOPIC, items)
+            if viewer in self.viewers and _put(
+                viewer, kept_frame(made, self.form, viewer.id, TOPIC, items)
             ):
                 viewer.told = number
             if count % TURN == 0:
                 await asyncio.sleep(0)
+
+
+def _put(viewer: Viewer, frame: bytes) -> bool:
+    try:
+        viewer.spend(len(frame))
+    except Overloaded:
+        return False
+    return viewer.put(frame)

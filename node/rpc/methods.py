@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import structlog
@@ -27,7 +27,7 @@ from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import GUARDED, REASON
 from strongroom.node.rpc.failures import log_failure
 from strongroom.node.rpc.feed import TOPICS
-from strongroom.node.rpc.forms import Encoded
+from strongroom.node.rpc.forms import Encoded, Form
 from strongroom.node.rpc.governing import GOVERNANCE
 from strongroom.node.rpc.jsonrpc import InternalError, InvalidParams, Kept, MethodNotFound
 from strongroom.node.rpc.method import Method
@@ -47,6 +47,7 @@ from strongroom.node.rpc.parameters import (
     bind,
     one_of,
 )
+from strongroom.node.rpc.reading import refused_late
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.searching import search
 from strongroom.node.rpc.submitting import submit_and_wait, submit_many
@@ -176,7 +177,8 @@ async def _transaction(caller: Caller, room: Room, id: bytes) -> Encoded:
 
 async def _receipt(caller: Caller, room: Room, id: bytes) -> Encoded:
     steps = caller.backend.receipt_steps(TransactionId(id))
-    return await caller.library.found(room.form, caller.payer, steps)
+    with refused_late(room):
+        return await caller.library.found(room.form, caller.payer, steps)
 
 
 async def _header(caller: Caller, room: Room, height: int | str) -> Encoded:
@@ -240,8 +242,14 @@ def _telling(caller: Caller) -> Subscriptions:
     return caller.subscriptions
 
 
-def _discover(_caller: Caller) -> Document:
-    return openrpc(METHODS.values())
+@cache
+def discovered(form: Form) -> Encoded:
+    """The table as an OpenRPC document, encoded once."""
+    return Encoded(form.encode(openrpc(METHODS.values())))
+
+
+def _discover(_caller: Caller, room: Room) -> Encoded:
+    return discovered(room.form)
 
 
 _NONCE = Parameter("nonce", DIGEST, "Fresh randomness of the caller, which the answer is bound to.")
@@ -458,6 +466,8 @@ _TABLE = (
         lambda caller, names: blobs.missing(caller.chunks, names),
     ),
     *GOVERNANCE,
-    Method("rpc.discover", "This table, as an OpenRPC document.", (), "document", _discover),
+    Method(
+        "rpc.discover", "This table, as an OpenRPC document.", (), "document", _discover, roomy=True
+    ),
 )
 METHODS = {method.name: method for method in _TABLE}

@@ -46,6 +46,15 @@ class Peer:
     """On whose allowance weighs what it catches up with."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def spend(self, size: int) -> None:
+        """Pay for so many bytes that it is told.
+
+        Raises:
+            Overloaded: it has asked for more than it may.
+        """
+        now = asyncio.get_running_loop().time()
+        self.allowances.spend(self.payer, WEIGHT + size, now)
+
 
 class SubscriptionTable:
     """The subscriptions of one WebSocket in one form; each is a task of the connection's group."""
@@ -69,6 +78,8 @@ class SubscriptionTable:
         """The one whose event is being written."""
         self._next = 1
         self._ended = False
+        self._latest: int | None = None
+        """The newest subscription of the votes under way."""
 
     def subscribe(self, topic: str, start: int | None, room: Room) -> int:
         """Begin at a height (blocks count from 1), or with the next block, once the room's answer
@@ -76,10 +87,10 @@ class SubscriptionTable:
 
         Raises:
             TooLarge: this connection has as many as it may have.
-            InvalidParams: a height, of a topic that has none.
+            InvalidParams: a height, of a topic that has none; or a second subscription of that.
         """
-        if topic == LATEST and start is not None:
-            raise InvalidParams("topic 'consensus' has no heights: leave 'from' out")
+        if topic == LATEST:
+            self._check_latest(start)
         if len(self._tasks) >= self._limits.subscriptions_max:
             raise TooLarge(f"at most {self._limits.subscriptions_max} subscriptions per connection")
         executed: int = self._backend.node_status()["executed"]
@@ -87,8 +98,19 @@ class SubscriptionTable:
         first = max(1, executed + 1 if start is None else start)
         id, self._next = self._next, self._next + 1
         self._tasks[id] = None
+        if topic == LATEST:
+            self._latest = id
         room.after.append(lambda: self._begin(id, topic, first))
         return id
+
+    def _check_latest(self, start: int | None) -> None:
+        if start is not None:
+            raise InvalidParams("topic 'consensus' has no heights: leave 'from' out")
+        if self._latest in self._tasks:
+            raise InvalidParams(
+                f"this connection is told of 'consensus' already, as subscription {self._latest}: "
+                "end that first (ledger_unsubscribe)"
+            )
 
     def _begin(self, id: int, topic: str, height: int) -> None:
         if self._ended or id not in self._tasks:
@@ -126,7 +148,7 @@ class SubscriptionTable:
         self._crowds.subscribed[topic] += 1
         try:
             if topic == LATEST:
-                await self._crowds.latest(self._form).listen(id, self._peer.put)
+                await self._crowds.latest(self._form).listen(id, self._peer.put, self._peer.spend)
             else:
                 await self._tell_from(id, topic, height)
         except InvariantBroken:

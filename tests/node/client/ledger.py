@@ -438,7 +438,7 @@ class FakeNode:
 
     def receipt_steps(self, id: TransactionId) -> Iterator[Step]:
         made = self.receipt(id)
-        yield lambda: made
+        yield Step(lambda: made)
 
     # --- reading ---
 

@@ -170,10 +170,10 @@ class FakeBackend:
         return "pending" if any(id == one.id for made in self._places for one in made) else None
 
     def receipt_steps(self, id: TransactionId) -> Iterator[Step]:
-        yield lambda: None
+        yield Step(lambda: None)
         if self.height < self.receipt_from:
             raise NotYet("no anchor yet")
-        yield lambda: {**self._least("Receipt"), "id": id.hex()}
+        yield Step(lambda: {**self._least("Receipt"), "id": id.hex()})
 
     @property
     def newest_block(self) -> int:

@@ -10,11 +10,12 @@ import pytest
 from tests.node.rpc.fake import opened
 
 from strongroom.node.faults import Overloaded, TooLarge
-from strongroom.node.rpc import reading, room, weights
+from strongroom.node.rpc import lanes, reading, room, weights
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.forms import JSON, MSGPACK, Encoded
+from strongroom.node.rpc.lanes import Lane
 from strongroom.node.rpc.limits import RpcLimits
-from strongroom.node.rpc.reading import Lane, Library
+from strongroom.node.rpc.reading import Library
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.weights import Allowances
 
@@ -132,9 +133,9 @@ async def test_T70_blocks_are_described_beside_the_event_loop_one_slice_at_a_tim
 async def test_who_waits_to_read_is_bounded() -> None:
     lane, gate = Lane(), threading.Event()
     waiting = [
-        asyncio.create_task(lane.run(lambda: gate.wait)) for _ in range(reading.READS_WAITING_MAX)
+        asyncio.create_task(lane.run(lambda: gate.wait)) for _ in range(lanes.READS_WAITING_MAX)
     ]
-    while lane._waiting < reading.READS_WAITING_MAX:
+    while lane._waiting < lanes.READS_WAITING_MAX:
         await asyncio.sleep(0)
     with pytest.raises(Overloaded):
         await lane.run(lambda: gate.wait)
@@ -146,7 +147,7 @@ async def test_T70_who_is_turned_away_from_a_full_room_learns_it_late(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Or it would ask again at once, and the node did nothing but refuse."""
-    monkeypatch.setattr(reading, "READS_WAITING_MAX", 0)
+    monkeypatch.setattr(lanes, "READS_WAITING_MAX", 0)
     monkeypatch.setattr(room, "LATE_SECONDS", 0.0)
     async with opened() as door:
         door.backend.grow(2)

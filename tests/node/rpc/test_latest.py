@@ -12,7 +12,7 @@ from strongroom.consensus.replica.picture import LanePicture, ReplicaPicture, Vi
 from strongroom.consensus.types import Epoch, Height, Sequence, SignerIndex, View
 from strongroom.consensus.validators import VALIDATORS_MAX
 from strongroom.node.api.voting import consensus_document
-from strongroom.node.faults import NotReady
+from strongroom.node.faults import NotReady, Overloaded
 from strongroom.node.rpc import app_keys, latest
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.forms import JSON, Form
@@ -143,6 +143,71 @@ async def test_a_node_that_takes_no_part_yet_tells_later_and_a_bug_ends_it_in_wo
         assert (await socket.receive_json())["params"]["view"] == 1
         door.backend.bug = ValueError("a bug")
         assert (await socket.receive_json())["params"]["ended"] == "Internal error"
+
+
+async def test_T70_a_connection_is_told_of_the_votes_once() -> None:
+    async with opened() as door, door.websocket() as socket:
+        replies = list[Document]()
+        for id in (1, 2):
+            await socket.send_json(subscription(id))
+        while len(replies) < 2:
+            message = await socket.receive_json()
+            replies += [message] if "id" in message else []
+        assert replies[0]["result"] == 1
+        assert replies[1]["error"]["code"] == -32602
+        assert "subscription 1" in replies[1]["error"]["message"]
+        await socket.send_json(
+            {"jsonrpc": "2.0", "id": 3, "method": "ledger_unsubscribe", "params": [1]}
+        )
+        await socket.send_json(subscription(4))
+        while (message := await socket.receive_json()).get("id") != 4:
+            pass
+        assert message["result"] == 2
+
+
+async def test_T70_what_a_viewer_is_told_weighs_on_its_address_and_who_owes_is_told_later() -> None:
+    async with opened() as door:
+        paid, told, may = list[int](), list[bytes](), True
+
+        def spend(size: int) -> None:
+            if not may:
+                raise Overloaded("much was asked for", retry_after_ms=1)
+            paid.append(size)
+
+        many = Latest(door.backend, JSON)
+        task = asyncio.create_task(many.listen(1, _kept(told), spend))
+        while not told:
+            await asyncio.sleep(0)
+        assert paid == [len(told[0])]
+        may = False
+        for view in (2, 3):
+            door.backend.view = view
+            await looks(door, 3)
+        assert len(told) == 1
+        may = True
+        await looks(door, 3)
+        assert len(told) == 2
+        assert b'"view":3' in told[1]
+        task.cancel()
+        many.end()
+
+
+async def test_T70_a_subscription_of_the_votes_is_paid_by_its_connection() -> None:
+    async with opened() as door, door.websocket() as socket:
+        spent = list[int]()
+        allowances = door.runner.app[app_keys.LIBRARY].allowances
+        spend = type(allowances).spend
+
+        def noted(self: Any, payer: Any, weight: int, now: float) -> None:
+            spent.append(weight)
+            spend(self, payer, weight, now)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(allowances), "spend", noted)
+            await socket.send_json(subscription())
+            await socket.receive_json()
+            frame = await socket.receive_str()
+        assert max(spent) > len(frame)
 
 
 def test_a_picture_is_bounded_by_the_number_of_validators() -> None:

@@ -3,7 +3,7 @@ over a real ledger, for each method and topic (T70)."""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from strongroom.node.explorer.ledger_replay import read_ledger
 from strongroom.node.explorer.ledger_store import FileStore
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.rpc import slices
+from strongroom.node.rpc.backend import Step
 from strongroom.node.rpc.feed import TOPICS
 from strongroom.node.rpc.methods import METHODS
 from strongroom.node.rpc.results import EXAMPLES
@@ -158,3 +159,36 @@ async def test_receipts_of_one_block_decode_its_outcome_once(tmp_path: Path, aud
         again = await asyncio.gather(*(door.call("ledger_receipt", [paid.hex()]) for _ in range(8)))
         assert all(one == first for one in again)
         assert audit.outcomes == outcomes
+
+
+async def test_T70_a_cold_outcome_is_read_and_hashed_among_those_who_read_in_bulk(
+    tmp_path: Path, audit: Audit
+) -> None:
+    async with opened() as door, of_files(tmp_path, door, audit) as paid:
+        backend: Any = door.backend
+        cold = [step.long for step in _until_found(backend.receipt_steps(paid))]
+        warm = [step.long for step in _until_found(backend.receipt_steps(paid))]
+        assert (cold[:2], any(cold[2:]), any(warm)) == ([True, True], False, False)
+        assert len(cold) == len(warm) + 2
+
+
+async def test_an_outcome_stays_with_its_receipt_however_many_others_are_read_meanwhile(
+    tmp_path: Path, audit: Audit
+) -> None:
+    async with opened() as door, of_files(tmp_path, door, audit) as paid:
+        backend: Any = door.backend
+        steps = backend.receipt_steps(paid)
+        next(steps).run()
+        backend.receipt_steps.__self__._outcomes.clear()
+        outcomes = audit.outcomes
+        assert len(_until_found(steps)) >= 2
+        assert audit.outcomes == outcomes
+
+
+def _until_found(steps: Iterator[Step]) -> list[Step]:
+    taken = []
+    for step in steps:
+        taken.append(step)
+        if step.run() is not None:
+            return taken
+    raise AssertionError("no receipt")

@@ -15,13 +15,14 @@ from tests.node.rpc.fake import opened
 from strongroom.node.credentials import Credential
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.organisations import DoorPolicy, Organisation
-from strongroom.node.rpc import app_keys, frames, outgoing, reading
+from strongroom.node.rpc import app_keys, frames, lanes, outgoing
 from strongroom.node.rpc.backend import Document, Rows
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
+from strongroom.node.rpc.lanes import DESKS, Lane
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.messages import STRANGER_BYTES_MAX, VALUES_MAX, check_values
 from strongroom.node.rpc.outgoing import Outgoing, Unread
-from strongroom.node.rpc.reading import DESKS, SLICE_BYTES_MIN, Lane, Library
+from strongroom.node.rpc.reading import SLICE_BYTES_MIN, Library
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.slices import SLICE_ROWS, read
 from strongroom.node.rpc.weights import BURST, Allowances, weight_of
@@ -60,12 +61,12 @@ class Counting(Lane):
         super().__init__()
         self.turns: list[object] = []
 
-    async def slice(self, prepare: Any) -> Any:
+    async def slice(self, prepare: Any, spent: Any = None) -> Any:
         def noted() -> Any:
             self.turns.append(asyncio.current_task())
             return prepare()
 
-        return await super().slice(noted)
+        return await super().slice(noted, spent)
 
 
 @pytest.mark.parametrize("form", [JSON, MSGPACK], ids=["json", "msgpack"])
@@ -453,14 +454,14 @@ async def test_T70_readers_rest_longer_the_later_the_loop_comes_to_its_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a machine that has more to do than it can: counted on a clock of its own."""
-    for late, pause in ((0.0, 0.002), (0.01, 0.002 + reading.LATE_PAUSES * 0.01), (9.0, 0.5)):
+    for late, pause in ((0.0, 0.002), (0.01, 0.002 + lanes.LATE_PAUSES * 0.01), (9.0, 0.5)):
         times, paused = iter((5.0, 5.002, 5.002 + late)), list[float]()
 
         async def sleep(seconds: float, paused: list[float] = paused) -> None:
             paused.append(seconds)
 
-        monkeypatch.setattr(reading, "monotonic", times.__next__)
+        monkeypatch.setattr(lanes, "monotonic", times.__next__)
         with monkeypatch.context() as patch:
-            patch.setattr("strongroom.node.rpc.reading.asyncio.sleep", sleep)
-            assert await reading.Lane().run(lambda: lambda: "read") == "read"
+            patch.setattr("strongroom.node.rpc.lanes.asyncio.sleep", sleep)
+            assert await lanes.Lane().run(lambda: lambda: "read") == "read"
         assert paused == [pytest.approx(pause)]

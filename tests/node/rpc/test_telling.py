@@ -15,10 +15,10 @@ from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.crowd import Crowd, Listener
 from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON
+from strongroom.node.rpc.lanes import Lane
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.notifications import kept_frame
 from strongroom.node.rpc.outgoing import OUTGOING_BYTES_MAX
-from strongroom.node.rpc.reading import Lane
 from strongroom.node.rpc.weights import ROW, Allowances
 
 PATIENT = RpcLimits(write_seconds_max=3600.0, heartbeat_seconds=3600.0)
