@@ -228,13 +228,17 @@ def dial_context() -> ssl.SSLContext:
     return context
 
 
-def client_context(ca_bundle: Path) -> ssl.SSLContext:
+def client_context(ca_bundle: Path, only: Digest | None = None) -> ssl.SSLContext:
     """The end of a client: TLS 1.3, and a key of the cluster's bundle.
 
     The key alone is compared: neither host names nor dates nor the certificate around it. What
     authorises a key is its digest in a node's verified claims; a certificate that was renewed, one
     that has run out, or a clock that is wrong, would only shut clients out of a service that is
     sound.
+
+    Args:
+        ca_bundle: the cluster's certificates, PEM.
+        only: of the bundle's keys this one alone: that of a node which was checked.
 
     Raises:
         CertificateInvalid: the bundle is missing or holds no certificate.
@@ -248,7 +252,7 @@ def client_context(ca_bundle: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.keys = keys
+    context.keys = keys if only is None else keys & {only}
     context.sslobject_class, context.sslsocket_class = _PinnedObject, _PinnedSocket
     return context
 

@@ -44,15 +44,38 @@ class Socket(aiohttp.ClientWebSocketResponse):
 def open_session(
     credential: Credential | None, timeout: aiohttp.ClientTimeout
 ) -> aiohttp.ClientSession:
-    """A session that shows this credential; `close_session` must follow."""
+    """A session that shows this credential and follows no redirect (`SentElsewhere`);
+    `close_session` must follow."""
     # Interpreters that wait for no farewell refuse the option.
     connector = aiohttp.TCPConnector(enable_cleanup_closed=NEEDS_CLEANUP_CLOSED)
     return aiohttp.ClientSession(
         connector=connector,
         timeout=timeout,
         headers=header_of(credential),
+        trace_configs=[_staying()],
         ws_response_class=Socket,
     )
+
+
+class SentElsewhere(aiohttp.ClientError):
+    """A node answers with a redirect, which no node of ours does."""
+
+
+def _staying() -> aiohttp.TraceConfig:
+    """No redirect is followed, of whatever request: a node that lies would have this machine ask
+    whom it likes, in its own network and with what it has been given to say."""
+    config = aiohttp.TraceConfig()
+    config.on_request_redirect.append(_refuse_redirect)
+    return config
+
+
+async def _refuse_redirect(
+    _session: aiohttp.ClientSession,
+    _context: object,
+    params: aiohttp.TraceRequestRedirectParams,
+) -> None:
+    params.response.close()
+    raise SentElsewhere(f"it answers with a redirect (status {params.response.status})")
 
 
 async def close_session(session: aiohttp.ClientSession) -> None:

@@ -15,6 +15,7 @@ from strongroom.enclave.outside.trust import Trust, TrustedEpoch
 from strongroom.node import tls
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, Unreachable
+from strongroom.node.client.http import close_session, open_session
 from strongroom.node.client.trust.service import Service
 
 EXAMINE_SECONDS_MAX = 15.0
@@ -40,7 +41,8 @@ async def examine(service: Service, pin: str, node: str) -> Examined:
     trust = Trust(pin)
     context = tls.client_context(service.ca)
     failures: list[str] = []
-    async with aiohttp.ClientSession() as http:
+    http = open_session(None, aiohttp.ClientTimeout(total=None))
+    try:
         for endpoint in _by_likelihood(service, node):
             try:
                 async with asyncio.timeout(EXAMINE_SECONDS_MAX):
@@ -53,6 +55,8 @@ async def examine(service: Service, pin: str, node: str) -> Examined:
                 continue
             if found is not None:
                 return found
+    finally:
+        await close_session(http)
     raise Unreachable(
         f"no node that answers is called {node!r}{': ' + '; '.join(failures) if failures else ''}"
     )

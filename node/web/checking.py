@@ -14,8 +14,10 @@ from typing import Any
 import aiohttp
 
 from strongroom.consensus.errors import AttestationError, StrongroomError
+from strongroom.consensus.types import Digest
 from strongroom.enclave.outside.distrust import Behind, NoQuorum
 from strongroom.enclave.outside.trust import Trust
+from strongroom.node import tls
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.errors import Disconnected, NotTrusted, Unreachable
 from strongroom.node.client.trust.service import Service
@@ -23,6 +25,8 @@ from strongroom.node.client.trust.service import Service
 CHECK_SECONDS_MAX = 15.0
 AGAIN_SECONDS = 60.0
 """A verdict counts for so long; then the node is checked anew before it is asked."""
+HURRY_SECONDS = 1.0
+"""So long one check has to itself; then the next endpoint is checked beside it."""
 REFUSED_SECONDS = 5.0
 """A node that did not answer is not tried again for so long."""
 
@@ -37,6 +41,8 @@ class Finding:
     words: str
     at: float
     """When, by the loop's clock."""
+    context: ssl.SSLContext | None = None
+    """Of a good one: what takes the TLS key in its evidence and no other."""
 
     @property
     def good(self) -> bool:
@@ -56,7 +62,8 @@ class Checker:
     ) -> None:
         self._service, self._http, self._context = service, http, context
         self._trust = Trust(service.pin)
-        self._turn = asyncio.Lock()
+        self._checks: dict[str, asyncio.Task[Finding]] = {}
+        """That are under way, by endpoint."""
         self.findings: dict[str, Finding] = {}
         """By endpoint."""
 
@@ -78,20 +85,50 @@ class Checker:
             raise NotTrusted("nodes", f"no node may be shown: {words}")
         raise Unreachable(f"no node answers: {words}. Look at `strongroom cluster status`")
 
-    async def good(self) -> str:
-        """An endpoint that was checked lately, or is checked now.
+    async def good(self) -> Finding:
+        """An endpoint that was checked lately, or is checked now. One that is slow to check holds
+        up nobody: the next ones are checked beside it.
 
         Raises:
             Unreachable: there is none.
         """
-        async with self._turn:
-            order = sorted(self._service.endpoints, key=lambda one: not self._known_good(one))
-            for endpoint in order:
-                if self._is_due(endpoint):
-                    await self.check(endpoint)
-                if self._known_good(endpoint):
-                    return endpoint
-        raise Unreachable("no node answers that holds against the pin")
+        due = iter([one for one in self._service.endpoints if self._is_due(one)])
+        running: set[asyncio.Task[Finding]] = set()
+        while (found := self._fresh()) is None:
+            endpoint = next(due, None)
+            if endpoint is not None:
+                running.add(self._checking(endpoint))
+            elif not running:
+                raise Unreachable("no node answers that holds against the pin")
+            patience = None if endpoint is None else HURRY_SECONDS
+            done, running = await asyncio.wait(
+                running, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+            for one in done:
+                one.result()  # a bug of ours is not hidden
+        return found
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for task in self._checks.values():
+            task.cancel()
+        await asyncio.gather(*self._checks.values(), return_exceptions=True)
+
+    def _fresh(self) -> Finding | None:
+        """The first endpoint that may be shown now."""
+        for endpoint in self._service.endpoints:
+            found = self.findings.get(endpoint)
+            if found is not None and found.good and not self._is_due(endpoint):
+                return found
+        return None
+
+    def _checking(self, endpoint: str) -> asyncio.Task[Finding]:
+        """The one check of it, for all who wait for that."""
+        task = self._checks.get(endpoint)
+        if task is None:
+            task = self._checks[endpoint] = asyncio.create_task(self.check(endpoint))
+            task.add_done_callback(lambda _: self._checks.pop(endpoint, None))
+        return task
 
     def lost(self, endpoint: str) -> None:
         """It does not answer any more."""
@@ -101,16 +138,18 @@ class Checker:
         """Check one endpoint now."""
         try:
             async with asyncio.timeout(CHECK_SECONDS_MAX):
-                words = await self._examined(endpoint)
+                words, key = await self._examined(endpoint)
         except (Disconnected, NoQuorum, Behind, TimeoutError) as error:
             return self._note(endpoint, "no answer", str(error) or "no answer in time")
         except (NotTrusted, AttestationError) as error:
             return self._note(endpoint, "bad", f"{error.reason}: {error}")
         except StrongroomError as error:
             return self._note(endpoint, "no answer", str(error))
-        return self._note(endpoint, "good", words)
+        context = await asyncio.to_thread(tls.client_context, self._service.ca, key)
+        return self._note(endpoint, "good", words, context)
 
-    async def _examined(self, endpoint: str) -> str:
+    async def _examined(self, endpoint: str) -> tuple[str, Digest]:
+        """What to say of it, and the TLS key in its evidence, which is that of the connection."""
         connection = await Connection.open(self._http, endpoint, self._context)
         refusal: StrongroomError | None = None  # kept out of the group, which would wrap it
         async with asyncio.TaskGroup() as group:
@@ -125,16 +164,15 @@ class Checker:
         if refusal is not None:
             raise refusal
         simulated = ", SIMULATED" if enclave.simulated else ""
-        return f"{enclave.claims.node}: good against the pin{simulated}"
+        claims = enclave.claims
+        return f"{claims.node}: good against the pin{simulated}", claims.tls_key
 
-    def _note(self, endpoint: str, verdict: str, words: str) -> Finding:
+    def _note(
+        self, endpoint: str, verdict: str, words: str, context: ssl.SSLContext | None = None
+    ) -> Finding:
         now = asyncio.get_running_loop().time()
-        found = self.findings[endpoint] = Finding(endpoint, verdict, words, now)
+        found = self.findings[endpoint] = Finding(endpoint, verdict, words, now, context)
         return found
-
-    def _known_good(self, endpoint: str) -> bool:
-        found = self.findings.get(endpoint)
-        return found is not None and found.good
 
     def _is_due(self, endpoint: str) -> bool:
         found = self.findings.get(endpoint)

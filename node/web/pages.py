@@ -16,6 +16,8 @@ from typing import Any
 
 from aiohttp import ETag, hdrs, web
 
+from strongroom.node.rpc.getting import spend
+
 ABOUT = "about.json"
 INDEX = "index.html"
 FOLDERS = ("", "check/")
@@ -57,11 +59,13 @@ class PageFile:
 
     data: bytes
     type: str
+    digest: str
+    """SHA-256 of the data, 64 hex digits."""
 
-    @property
-    def digest(self) -> str:
-        """SHA-256, 64 hex digits."""
-        return sha256(self.data).hexdigest()
+    @classmethod
+    def of(cls, data: bytes, type: str) -> "PageFile":
+        """Hashed once, here."""
+        return cls(data, type, sha256(data).hexdigest())
 
 
 @cache
@@ -73,7 +77,7 @@ def page_files() -> Mapping[str, PageFile]:
         for entry in _entries(page / folder if folder else page):
             kind = entry.name.rpartition(".")[2]
             if kind in _TYPES:
-                found[folder + entry.name] = PageFile(entry.read_bytes(), _TYPES[kind])
+                found[folder + entry.name] = PageFile.of(entry.read_bytes(), _TYPES[kind])
     return dict(sorted(found.items()))
 
 
@@ -96,36 +100,55 @@ def about(served: Mapping[str, Any]) -> PageFile:
     """
     digests = {name: one.digest for name, one in page_files().items()}
     document = {**served, "sha256": page_digest(), "files": digests}
-    return PageFile(json.dumps(document).encode(), _TYPES["json"])
+    return PageFile.of(json.dumps(document).encode(), _TYPES["json"])
 
 
-def mount(app: web.Application, served: Callable[[], Mapping[str, Any]]) -> None:
+class _Told:
+    """What is said of who serves the page: made anew only where that has changed."""
+
+    def __init__(self, served: Callable[[], Mapping[str, Any]]) -> None:
+        self._served = served
+        self._of: Mapping[str, Any] | None = None
+        self._made: PageFile | None = None
+
+    def now(self) -> PageFile:
+        """As it is now."""
+        of = self._served()
+        if self._made is None or of != self._of:
+            self._of, self._made = of, about(of)
+        return self._made
+
+
+def mount(app: web.Application, served: Callable[[], Mapping[str, Any]], prefix: str = "") -> None:
     """Add the two routes.
 
     Args:
         app: a front door, or a local reader's; its middlewares guard Host and Origin.
         served: says who serves it now, as for `about`.
+        prefix: of the paths; the page asks for everything relative to where it stands.
     """
-    sent = page_files()
+    sent, told = page_files(), _Told(served)
 
     async def index(request: web.Request) -> web.Response:
         return _answer(request, sent[INDEX])
 
     async def named(request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        found = about(served()) if name == ABOUT else sent.get(name)
+        found = told.now() if name == ABOUT else sent.get(name)
         if found is None:
             return web.Response(status=404, text="the page has no such file\n", headers=HEADERS)
         return _answer(request, found)
 
-    app.router.add_get("/", index)
-    app.router.add_get("/ui/{name:.+}", named)
+    app.router.add_get(f"{prefix}/", index)
+    app.router.add_get(f"{prefix}/ui/{{name:.+}}", named)
 
 
 def _answer(request: web.Request, found: PageFile) -> web.Response:
     """The file; or that the browser has it already (RFC 9110 §13.1.2, weak comparison)."""
     headers = {**HEADERS, hdrs.ETAG: f'"{found.digest[:32]}"'}
     known: tuple[ETag, ...] = request.if_none_match or ()
-    if any(one.value in (found.digest[:32], "*") for one in known):
+    had = any(one.value in (found.digest[:32], "*") for one in known)
+    spend(request, 0 if had else len(found.data))
+    if had:
         return web.Response(status=304, headers=headers)
     return web.Response(body=found.data, headers={**headers, hdrs.CONTENT_TYPE: found.type})

@@ -12,8 +12,8 @@ from typing import Any
 import aiohttp
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from strongroom.consensus.errors import StrongroomError
-from strongroom.node.faults import NotReady, RpcFault, TooLarge
+from strongroom.consensus.errors import InvariantBroken, StrongroomError
+from strongroom.node.faults import NotReady, Overloaded, RpcFault, TooLarge
 from strongroom.node.rpc.jsonrpc import (
     InvalidRequest,
     MethodNotFound,
@@ -25,7 +25,8 @@ from strongroom.node.rpc.jsonrpc import (
 )
 from strongroom.node.rpc.methods import METHODS
 from strongroom.node.rpc.room import BATCH_BYTES_MAX, REPLY_BYTES_MAX
-from strongroom.node.web.checking import Checker
+from strongroom.node.rpc.writing import in_pieces
+from strongroom.node.web.checking import Checker, Finding
 
 WRITING = frozenset(
     {
@@ -45,6 +46,8 @@ SOCKETS_MAX = 32
 """Pages that are open at a time; a further one is told 503."""
 BODIES_MAX = 16
 """Bodies that are answered at a time."""
+HELD_BYTES_MAX = 64 * 1024 * 1024
+"""Of all answers that are on their way; what goes beyond is refused."""
 ASK_SECONDS_MAX = 20.0
 OPEN_SECONDS_MAX = 5.0
 FRAME_BYTES = 64 * 1024
@@ -55,54 +58,87 @@ HEARTBEAT_SECONDS = 10.0
 class Proxy:
     """What stands between a page on this machine and the nodes of a service."""
 
-    def __init__(
-        self, checker: Checker, http: aiohttp.ClientSession, context: ssl.SSLContext
-    ) -> None:
-        self._checker, self._http, self._context = checker, http, context
+    def __init__(self, checker: Checker, http: aiohttp.ClientSession) -> None:
+        self._checker, self._http = checker, http
         self._sockets: set[web.WebSocketResponse] = set()
-        self._bodies = 0
+        self._bodies = self._held = 0
 
-    def mount(self, app: web.Application) -> None:
-        """Add the two routes."""
-        app.router.add_post("/rpc", self._rpc)
-        app.router.add_get("/ws", self._ws)
+    def mount(self, app: web.Application, prefix: str = "") -> None:
+        """Add the two routes, below a prefix."""
+        app.router.add_post(f"{prefix}/rpc", self._rpc)
+        app.router.add_get(f"{prefix}/ws", self._ws)
         app.on_shutdown.append(self._close)
 
     # --- one body ---
 
-    async def _rpc(self, request: web.Request) -> web.Response:
+    async def _rpc(self, request: web.Request) -> web.StreamResponse:
         if self._bodies >= BODIES_MAX:
             raise web.HTTPServiceUnavailable(text="too much is asked at a time: again in a moment")
         self._bodies += 1
+        answer = bytearray()
         try:
             body = await request.read()
             refusal = refused(body)
             if refusal is not None:
                 return _json(encode_json(refusal).encode())
-            return _json(await self._asked(body))
+            await self._asked(body, answer)
+            return await in_pieces(request, _json(bytes(answer)))
         except StrongroomError as fault:
-            return _json(encode_json(error_reply(NotReady(str(fault)))).encode())
+            return _json(encode_json(error_reply(_shown(fault))).encode())
         finally:
             self._bodies -= 1
+            self._held -= len(answer)
 
-    async def _asked(self, body: bytes) -> bytes:
-        """One node's answer; when it is gone, another one's."""
+    async def _asked(self, body: bytes, answer: bytearray) -> None:
+        """One node's answer; when nobody is there any more, another one's. A node that is busy, or
+        refuses, keeps its place: the next one would be asked the same.
+
+        Raises:
+            NotReady: there is none.
+            TooLarge: it is longer than a node may answer.
+            Overloaded: too much is on its way.
+        """
         for _ in range(2):
-            endpoint = await self._checker.good()
+            found = await self._checker.good()
             try:
                 async with (
                     asyncio.timeout(ASK_SECONDS_MAX),
                     self._http.post(
-                        f"{endpoint}/rpc",
+                        f"{found.endpoint}/rpc",
                         data=body,
-                        ssl=self._context,
+                        ssl=context_of(found),
                         headers={"Content-Type": "application/json"},
+                        allow_redirects=False,
                     ) as response,
                 ):
-                    return await _bounded(response)
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                self._checker.lost(endpoint)
+                    await self._bounded(response, answer)
+                    return
+            except (aiohttp.ClientConnectionError, ConnectionError):
+                self._checker.lost(found.endpoint)
+                self._held -= len(answer)
+                answer.clear()
+            except TimeoutError:
+                raise NotReady(
+                    f"the node that was asked has not answered in {ASK_SECONDS_MAX:g} s: ask for "
+                    "less at a time, or again later"
+                ) from None
+            except (aiohttp.ClientError, OSError) as error:
+                raise NotReady(f"the node that was asked refuses: {error}") from None
         raise NotReady("the node that was asked does not answer: ask again", retry_after_ms=500)
+
+    async def _bounded(self, response: aiohttp.ClientResponse, answer: bytearray) -> None:
+        if response.status not in (200, 204):
+            raise aiohttp.ClientError(f"HTTP status {response.status}")
+        async for part in response.content.iter_chunked(FRAME_BYTES):
+            answer += part
+            self._held += len(part)
+            if len(answer) > BATCH_BYTES_MAX + FRAME_BYTES:
+                raise TooLarge(f"the node answers more than {REPLY_BYTES_MAX} bytes a call")
+            if self._held > HELD_BYTES_MAX:
+                raise Overloaded(
+                    "too many long answers are on their way: ask again in a moment",
+                    retry_after_ms=500,
+                )
 
     # --- one WebSocket ---
 
@@ -124,15 +160,21 @@ class Proxy:
     async def _converse(self, page: web.WebSocketResponse) -> None:
         """Hand frames on in both directions until either end is gone."""
         try:
-            endpoint = await self._checker.good()
+            found = await self._checker.good()
+        except StrongroomError:
+            return
+        try:
             async with asyncio.timeout(OPEN_SECONDS_MAX):
                 node = await self._http.ws_connect(
-                    f"{endpoint}/ws",
-                    ssl=self._context,
+                    f"{found.endpoint}/ws",
+                    ssl=context_of(found),
                     max_msg_size=BATCH_BYTES_MAX + FRAME_BYTES,
                     heartbeat=HEARTBEAT_SECONDS,
                 )
-        except (StrongroomError, aiohttp.ClientError, OSError, TimeoutError):
+        except (aiohttp.ClientConnectionError, ConnectionError):
+            self._checker.lost(found.endpoint)
+            return
+        except (aiohttp.ClientError, OSError):
             return
         async with node:
             ways = {
@@ -193,17 +235,19 @@ def _check_reads(method: str) -> None:
         raise MethodNotFound(f"no method {method[:64]!r}: see rpc.discover")
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The body, unless it is longer than a node may answer."""
-    if response.status not in (200, 204):
-        raise aiohttp.ClientError(f"HTTP status {response.status}")
-    parts, size = [], 0
-    async for part in response.content.iter_chunked(FRAME_BYTES):
-        size += len(part)
-        if size > BATCH_BYTES_MAX + FRAME_BYTES:
-            raise TooLarge(f"the node answers more than {REPLY_BYTES_MAX} bytes a call")
-        parts.append(part)
-    return b"".join(parts)
+def context_of(found: Finding) -> ssl.SSLContext:
+    """What connects to the node that was checked, and to no other of the bundle.
+
+    Raises:
+        InvariantBroken: it is not good.
+    """
+    if found.context is None:
+        raise InvariantBroken(f"{found.endpoint} is asked, though it was not found good")
+    return found.context
+
+
+def _shown(fault: StrongroomError) -> RpcFault:
+    return fault if isinstance(fault, RpcFault) else NotReady(str(fault))
 
 
 def _json(body: bytes) -> web.Response:

@@ -5,13 +5,16 @@ and Origin as a node's front door. Whom it asks is checking.py's, what may be as
 """
 
 import errno
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hmac import compare_digest
+from secrets import token_urlsafe
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node import tls
@@ -34,6 +37,10 @@ LIMITS = RpcLimits(
 )
 """One reader's own browser."""
 OPEN_SECONDS_MAX = 3.0
+KEY_BYTES = 24
+"""Of the random word in the URL."""
+_PREFIX = "/{key}"
+_NO_KEY = "open the whole URL that `strongroom explorer web` printed\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class Reading:
     """A reader that listens."""
 
     url: str
+    """Of nodes, with the key without which nothing is answered: a secret of this user."""
     findings: tuple[dict[str, Any], ...] = ()
     """What was found at each node."""
 
@@ -61,16 +69,21 @@ async def reading_nodes(
     try:
         checker = Checker(service, http, context)
         await checker.check_all(say)
-        app = _bare_app()
-        Proxy(checker, http, context).mount(app)
+        key = token_urlsafe(KEY_BYTES)
+        app = _bare_app(key)
+        Proxy(checker, http).mount(app, _PREFIX)
 
         def served() -> dict[str, Any]:
             findings = [one.document() for one in checker.findings.values()]
             return {"from": "reader", "node": "", "pin": service.pin, "nodes": findings}
 
-        pages.mount(app, served)
-        async with _listening(app, port) as url:
-            yield Reading(url, tuple(one.document() for one in checker.findings.values()))
+        pages.mount(app, served, _PREFIX)
+        try:
+            async with _listening(app, port) as url:
+                findings = tuple(one.document() for one in checker.findings.values())
+                yield Reading(f"{url}{key}/", findings)
+        finally:
+            await checker.close()
     finally:
         await close_session(http)
 
@@ -88,11 +101,27 @@ async def reading_files(reader: LedgerReader, port: int) -> AsyncIterator[Readin
         yield Reading(url)
 
 
-def _bare_app() -> web.Application:
-    middlewares = [bound_writing, guard(names_of(()))]
+def _bare_app(key: str) -> web.Application:
+    middlewares = [bound_writing, guard(names_of(())), only_with(key)]
     app = web.Application(client_max_size=ASKED_BYTES_MAX, middlewares=middlewares)
     app[keys.LIMITS], app[keys.SITES] = LIMITS, []
     return app
+
+
+def only_with(key: str) -> Middleware:
+    """Whoever does not know the key that the printed URL begins with gets nothing: the nodes are
+    asked with this user's credential, and every process of this machine reaches 127.0.0.1."""
+
+    @web.middleware
+    async def check(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        shown = request.path.split("/", 2)[1]
+        if not compare_digest(shown.encode(), key.encode()):
+            return web.Response(status=404, text=_NO_KEY, headers=pages.HEADERS)
+        return await handler(request)
+
+    return check
 
 
 @asynccontextmanager

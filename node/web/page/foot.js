@@ -12,7 +12,7 @@ const CAME = {
 export async function foot(context, place) {
   let about;
   try {
-    about = await (await fetch("/ui/about.json")).json();
+    about = await (await fetch("ui/about.json")).json();
   } catch {
     return;
   }

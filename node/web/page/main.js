@@ -20,7 +20,7 @@ const SAID_MS = 5000;
 const LOOK_MS = 3000;
 const by = (name) => document.getElementById(name);
 
-const rpc = new Rpc(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
+const rpc = new Rpc(new URL("ws", document.baseURI.replace(/^http/, "ws")).href);
 const feed = new Feed(rpc);
 const context = {
   rpc,

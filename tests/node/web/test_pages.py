@@ -1,6 +1,7 @@
 """What the page's routes give: these files, these headers, and nothing else."""
 
 import asyncio
+import hashlib
 import json
 import re
 import subprocess
@@ -17,7 +18,10 @@ import pytest
 from tests.node.rpc.fake import FakeBackend
 
 from strongroom.node.config import loads
+from strongroom.node.faults import Overloaded
+from strongroom.node.rpc import methods, openrpc
 from strongroom.node.rpc.http import make_app, serve
+from strongroom.node.rpc.weights import WEIGHT, Allowances
 from strongroom.node.web import pages
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -177,10 +181,52 @@ async def test_the_page_tells_the_digests_of_its_files() -> None:
     assert about["files"] == {name: one.digest for name, one in pages.page_files().items()}
 
 
+async def test_T70_what_a_get_is_given_is_hashed_and_encoded_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with served() as ask:
+        first = [(await ask(path)).body for path in ("/ui/about.json", "/openrpc.json")]
+        made = list[str]()
+
+        def counted(name: str, make: Any) -> Any:
+            def call(*given: Any) -> Any:
+                made.append(name)
+                return make(*given)
+
+            return call
+
+        monkeypatch.setattr(pages, "sha256", counted("hash", hashlib.sha256))
+        monkeypatch.setattr(methods, "openrpc", counted("openrpc", openrpc.openrpc))
+        for _ in range(3):
+            again = [(await ask(path)).body for path in ("/ui/about.json", "/openrpc.json")]
+            assert again == first
+        assert made == []
+
+
+@pytest.mark.parametrize("path", ["/", "/ui/main.js", "/ui/about.json", "/openrpc.json"])
+async def test_T70_a_get_weighs_on_its_address(path: str) -> None:
+    spent, may, spend = list[int](), True, Allowances.spend
+
+    def noted(self: Allowances, payer: Any, weight: int, now: float) -> None:
+        spent.append(weight)
+        if not may:
+            raise Overloaded("much was asked for", retry_after_ms=1500)
+        spend(self, payer, weight, now)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Allowances, "spend", noted)
+        async with served() as ask:
+            body = (await ask(path)).body
+            assert spent == [len(body) + WEIGHT]
+            may = False
+            refused = await ask(path)
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "2")
+
+
 def test_the_digest_of_the_page_changes_with_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
     before, files = pages.page_digest(), dict(pages.page_files())
     for name, one in files.items():
-        changed = {**files, name: pages.PageFile(one.data + b" ", one.type)}
+        changed = {**files, name: pages.PageFile.of(one.data + b" ", one.type)}
         monkeypatch.setattr(pages, "page_files", lambda changed=changed: changed)
         assert pages.page_digest() != before, name
 

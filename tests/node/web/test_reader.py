@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from tests.node.client.ledger import Service, running
+from yarl import URL
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.client.errors import NotTrusted, Unreachable
@@ -29,6 +30,11 @@ class Page:
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self.url, self.http = url, http
+
+    @property
+    def port(self) -> int:
+        """Where the reader listens."""
+        return URL(self.url).port or 0
 
     async def post(self, body: Any, **headers: str) -> tuple[int, Any]:
         """Status, and the reply of a JSON-RPC call."""
@@ -177,7 +183,7 @@ async def test_T71_the_reader_answers_its_own_page_alone(tmp_path: Path) -> None
 
 async def test_a_port_that_is_taken_is_said_with_what_to_do(tmp_path: Path) -> None:
     async with running(tmp_path) as service, reader(service) as page:
-        port = int(page.url.rstrip("/").rpartition(":")[2])
+        port = int(page.port)
         known = load_service(service.directory)
         with pytest.raises(OperatorFault, match=f"port {port} is taken by .*--port"):
             async with reading_nodes(known, port, lambda _: None):
