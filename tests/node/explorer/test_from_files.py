@@ -61,7 +61,8 @@ async def test_a_node_and_its_files_give_the_same_documents(tmp_path: Path) -> N
 
 UNKNOWN_TO_FILES: tuple[Any, ...] = (None, "files", "not seen: from files", [])
 """What stands where only a running node knows it."""
-UNTOLD = (None, 0, "")
+UNTOLD = (None, 0, "", "ab" * 16, "ab" * 32, False)
+"""What the node of these tests makes up: the least of each shape (rpc/results.py)."""
 PARTLY = (("status",), ("nodes",), ("search", "member0"), ("search", "3"))
 
 
