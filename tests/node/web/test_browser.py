@@ -3,15 +3,20 @@ never does."""
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from tests.node.client.ledger import running
 from tests.node.web.window import window
-from tests.node.web.world import Live, site
+from tests.node.web.world import Live, Site, site
 from tests.waiting import seen
 
 from strongroom.enclave.outside.receipts import Receipt, verify_receipt
+from strongroom.node.client.trust.service import load_service
 from strongroom.node.explorer.ledger_replay import FileLedger
+from strongroom.node.web.reader import reading_nodes
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -178,3 +183,19 @@ async def test_the_reader_of_a_screen_is_told_at_most_once_in_five_seconds(
         told = await seen_by.run("() => window.told")
         assert 1 <= told <= 4 + 1
         assert await seen_by.run("() => document.getElementById('said').ariaLive") == "polite"
+
+
+async def test_T71_a_page_of_the_local_reader_asks_for_everything_with_its_key(
+    browser: "Browser", tmp_path: Path
+) -> None:
+    async with (
+        running(tmp_path) as service,
+        reading_nodes(load_service(service.directory), 0, lambda _: None) as reading,
+    ):
+        served = cast(Site, SimpleNamespace(url=reading.url.rstrip("/")))
+        async with window(browser, served) as seen_by:
+            await seen_by.go("live", "Live")
+            await seen(lambda: seen_by.text("#foot"), lambda text: "your own reader" in text)
+            await seen(lambda: seen_by.text("#state"), lambda text: "n0" in text)
+            assert seen_by.complaints == []
+            assert seen_by.foreign == []
