@@ -21,7 +21,7 @@ from strongroom.node.web.reader import reading_nodes
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.files]
 
 
 HEIGHTS = "() => [...document.querySelectorAll('.rows tbody a')].map((one) => Number(one.text))"
