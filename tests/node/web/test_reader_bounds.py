@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from tests.hang import HANG_SECONDS
 from tests.node.client.ledger import Service, running
 from tests.node.web.test_reader import Page, call, reader
 from yarl import URL
@@ -199,6 +200,7 @@ async def test_T70_a_node_that_hangs_in_its_check_holds_up_no_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checking, "HURRY_SECONDS", 0.0)
+    monkeypatch.setattr(checking, "CHECK_SECONDS_MAX", 10 * HANG_SECONDS)
     examined, hanging = Checker._examined, asyncio.Event()
     begun = list[str]()
 
