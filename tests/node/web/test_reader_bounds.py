@@ -189,7 +189,7 @@ async def test_T70_answers_on_their_way_to_pages_are_bounded_together(
         async with at(service, long, monkeypatch, index=0):
             for _ in range(3):
                 assert (await page.ask("node_status"))["error"]["code"] == -32005
-        monkeypatch.setattr(proxy, "HELD_BYTES_MAX", 64 * 1024)
+        monkeypatch.setattr(proxy, "HELD_BYTES_MAX", 4 * 1024)
         assert (await page.ask("node_status"))["result"]["node"] == "n0"
 
 
