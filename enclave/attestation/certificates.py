@@ -34,6 +34,10 @@ CHAINS_MAX = 256
 RSA_BITS = 4096
 RSA_EXPONENT = 65537
 PSS_SALT_SIZE = 48
+_RSA_HEAD = bytes.fromhex("30820222300d06092a864886f70d01010105000382020f00")
+_P384_HEAD = bytes.fromhex("3076301006072a8648ce3d020106052b81040022036200")
+"""What a SubjectPublicKeyInfo begins with, before the key: rsaEncryption with NULL (RFC 3279
+§2.3.1), and P-384 by its name (RFC 5480 §2.1.1)."""
 ORGANISATION = "Advanced Micro Devices"
 SIMULATED_ORGANISATION = "SIMULATED manufacturer (no silicon)"
 
@@ -157,6 +161,8 @@ def read_chain(vek: bytes, ask: bytes, ark: bytes) -> EndorsementChain:
     key = leaf.public_key()
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
         refuse(Reason.CERTIFICATE_ALGORITHM, "chip key: not on P-384")
+    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    _check_key_form(leaf, _P384_HEAD + point, "chip key")
     product = AMD_ROOTS.get(_key_digest(root), Product.SIMULATED)
     signing_key = _check_names(product, root, intermediate, leaf)
     _check_usage(root, "root", path_length=None)
@@ -275,6 +281,29 @@ def _check_issuer_key(certificate: x509.Certificate, name: str) -> None:
             Reason.CERTIFICATE_ALGORITHM,
             f"{name}: not an RSA key of {RSA_BITS} bits with exponent {RSA_EXPONENT}",
         )
+    numbers = key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    _check_key_form(certificate, _RSA_HEAD + numbers, name)
+
+
+def _check_key_form(certificate: x509.Certificate, expected: bytes, name: str) -> None:
+    """Check that a key is written as manufacturers write it. The parser takes other forms of the
+    same key (an algorithm that limits it to PSS, a curve by its parameters, another encoding of a
+    point), so that one key would have several certificates, and verifiers would differ."""
+    tbs = certificate.tbs_certificate_bytes
+    at = _content(tbs, 0)[0]
+    for _ in ("version", "serial number", "signature", "issuer", "validity", "subject"):
+        at = _content(tbs, at)[1]
+    if tbs[at : _content(tbs, at)[1]] != expected:
+        refuse(Reason.CERTIFICATE_ALGORITHM, f"{name}: its key is in another form than prescribed")
+
+
+def _content(der: bytes, at: int) -> tuple[int, int]:
+    """Where the content of the element at this place begins and ends; the parser has checked its
+    length."""
+    size, begin = der[at + 1], at + 2
+    if size >= 0x80:
+        size, begin = int.from_bytes(der[begin : begin + size - 0x80], "big"), begin + size - 0x80
+    return begin, begin + size
 
 
 def _check_names(
@@ -329,8 +358,19 @@ def _extensions(certificate: x509.Certificate, name: str) -> dict[str, x509.Exte
                 Reason.CERTIFICATE_EXTENSION,
                 f"{name}: critical extension {extension.oid.dotted_string}",
             )
+        if isinstance(extension.value, x509.CRLDistributionPoints):
+            _check_points(extension.value, name)
         found[extension.oid.dotted_string] = extension.value
     return found
+
+
+def _check_points(points: x509.CRLDistributionPoints, name: str) -> None:
+    """Check that addresses of lists are ASCII (IA5String, RFC 5280 §4.2.1.6): the parser takes any
+    UTF-8."""
+    for point in points:
+        for one in (*(point.full_name or ()), *(point.crl_issuer or ())):
+            if isinstance(one, x509.UniformResourceIdentifier) and not one.value.isascii():
+                refuse(Reason.CERTIFICATE_EXTENSION, f"{name}: a revocation point is no ASCII")
 
 
 def _read_extensions(

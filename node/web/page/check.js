@@ -6,6 +6,7 @@
 import { card, command, el, fill, shown } from "./dom.js";
 
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
+const OUTER_BLANKS = /^[ \t\r\n]+|[ \t\r\n]+$/g;
 
 export async function check(context) {
   const given = context.given ?? "";
@@ -44,21 +45,27 @@ export async function check(context) {
     given ? "The receipt that the node gave is below. Bring the pin." : "",
   );
 
-  let bytes = null;
-  const take = async (chosen) => {
-    if (!chosen) return;
-    if (chosen.size > FILE_BYTES_MAX) {
-      fill(state, "That file is too large for a receipt.");
-      return;
-    }
-    bytes = new Uint8Array(await chosen.arrayBuffer());
+  let chosen = null;
+  let turn = 0;
+  // A verdict stands only beside what it was found of: every change takes it away, and what an
+  // older check finds later is not shown.
+  const forget = () => {
+    turn += 1;
+    fill(said);
+  };
+  const take = (one) => {
+    forget();
+    chosen = one ?? null;
     text.value = "";
-    fill(state, `${shown(chosen.name, 80)}, ${chosen.size} bytes`);
+    fill(state, one ? `${shown(one.name, 80)}, ${one.size} bytes` : null);
   };
   text.addEventListener("input", () => {
-    bytes = null;
+    forget();
+    chosen = null;
+    file.value = "";
     fill(state);
   });
+  pin.addEventListener("input", forget);
   file.addEventListener("change", () => take(file.files[0]));
   drop.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -68,6 +75,8 @@ export async function check(context) {
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
+    if (!event.dataTransfer.files.length) return;
+    file.value = "";
     take(event.dataTransfer.files[0]);
   });
   const run = el("button.main", { type: "submit" }, "Check");
@@ -76,10 +85,12 @@ export async function check(context) {
     {
       onsubmit: async (event) => {
         event.preventDefault();
-        run.disabled = true;
+        forget();
+        const own = turn;
         fill(said, el("p.quiet", null, "checking …"));
-        fill(said, ...verdict(await judged(context, bytes ?? text.value, pin.value.trim())));
-        run.disabled = false;
+        const typed = pin.value.replace(OUTER_BLANKS, "");
+        const found = await judged(context, chosen ?? text.value, typed);
+        if (own === turn) fill(said, ...verdict(found));
       },
     },
     drop,
@@ -128,14 +139,20 @@ export async function check(context) {
   };
 }
 
-async function judged(context, receiptText, pin) {
-  const empty = typeof receiptText === "string" ? !receiptText.trim() : !receiptText.length;
-  if (empty) return cannot("there is no receipt: drop a file, or paste it");
+/** What is found of a file, or of a text that was pasted. */
+async function judged(context, given, pin) {
+  if (given === "") return cannot("there is no receipt: drop a file, or paste it");
   if (!pin) return cannot("no pin: without it there is no verdict");
   if (!globalThis.crypto?.subtle)
     return cannot("this browser gives no cryptography to this page: use strongroom verify receipt");
   if (context.about && !context.about.files["check/receipt.js"])
     return cannot("this page has no checker: use strongroom verify receipt");
+  let receiptText = given;
+  try {
+    if (typeof given !== "string") receiptText = await bytesOfFile(given);
+  } catch {
+    return cannot("the file could not be read: choose it again");
+  }
   try {
     const { checkReceipt } = await import("./check/receipt.js");
     return await checkReceipt({ receiptText, pin });
@@ -144,6 +161,11 @@ async function judged(context, receiptText, pin) {
       `the checker did not run (${shown(error?.message, 120)}): use strongroom verify receipt`,
     );
   }
+}
+
+/** A file's bytes; of one that is too long no more than shows it: the checker refuses it. */
+async function bytesOfFile(file) {
+  return new Uint8Array(await file.slice(0, FILE_BYTES_MAX + 1).arrayBuffer());
 }
 
 const cannot = (sentence) => ({ verdict: "cannot check", sentence, steps: [], facts: {} });

@@ -3,11 +3,12 @@
 // Owns every element of the page. Text becomes text nodes alone: nothing here reads markup, and the
 // page's headers refuse it (Trusted Types).
 
+import { shown } from "./check/shown.js";
+
+export { shown };
+
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWN = new Set(["svg", "polyline", "rect", "path", "circle", "title", "line"]);
-const NAME_MAX = 64;
-const UNSEEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
-const MARKS = /(\p{M}{3})\p{M}+/gu;
 
 /** An element: `el("a.id", {href: "#/live"}, "text", child, [more], null)`. */
 export function el(name, attributes, ...children) {
@@ -41,15 +42,6 @@ export function fill(parent, ...children) {
 /** Set a text only when it differs: what did not change is not painted. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
-}
-
-/** Text of others as it may be shown: what cannot be seen stands as its number; cut when long. */
-export function shown(text, max = NAME_MAX) {
-  const plain = String(text ?? "–")
-    .slice(0, 4 * max)
-    .replace(MARKS, "$1")
-    .replace(UNSEEN, (one) => `\\u{${one.codePointAt(0).toString(16)}}`);
-  return plain.length > max ? `${plain.slice(0, max - 1)}…` : plain;
 }
 
 /** A name of the ledger; the whole of it on hovering. */

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.enclave.outside.test_receipts import CHANGES, PIN, RECEIPT, _forged_entries, _late
 from tests.enclave.test_second_disaster import living, receipt_of
+from tests.node.receipt_checker.certificate_parts import certificate_changes
 from tests.node.receipt_checker.mutating import long_form_at
 from tests.node.receipt_checker.services import Change, Forged, hybrid_key, receipt
 
@@ -417,6 +418,8 @@ def cases() -> Iterator[Case]:
         for name, (layer, turn) in table.items():
             made = receipt(at(layer, turn), kind=kind, validators=size)
             yield Case(name, f"{kind} of {size}", made, "forged")
+    for name, change, verdict in certificate_changes():
+        yield Case(name, "plain of 1", receipt(change), verdict)
     for name, change in (
         ("epochs: a whole epoch is left out", _leap),
         ("epochs: two votes", _votes),

@@ -10,6 +10,21 @@ from random import Random
 from struct import pack
 from typing import Any
 
+from tests.node.receipt_checker.certificate_parts import (
+    BITS,
+    LONG_OID,
+    OCTETS,
+    SURNAME,
+    UNIQUE,
+    UNIT,
+    UTF8,
+    WIDE,
+    attribute,
+    content,
+    element,
+    elements,
+    span,
+)
 from tests.node.receipt_checker.services import Forged, receipt
 
 from strongroom.consensus import codec
@@ -149,29 +164,21 @@ def changed_der(random: Random, der: bytes) -> bytes:
 def _elements(der: bytes, at: int, end: int, path: tuple[int, ...]) -> Any:
     number = 0
     while at < end:
-        body, after = _span(der, at)
+        body, after = span(der, at)
         yield (*path, number)
         if der[at] & 0x20:
             yield from _elements(der, body, after, (*path, number))
         at, number = after, number + 1
 
 
-def _span(der: bytes, at: int) -> tuple[int, int]:
-    size, body = der[at + 1], at + 2
-    if size >= 0x80:
-        width = size - 0x80
-        size, body = int.from_bytes(der[body : body + width], "big"), body + width
-    return body, body + size
-
-
 def _rebuilt(random: Random, der: bytes, path: tuple[int, ...]) -> bytes:
     at, parts, number = 0, list[bytes](), 0
     while at < len(der):
-        body, after = _span(der, at)
+        body, after = span(der, at)
         whole = der[at:after]
         if number == path[0]:
             if len(path) > 1:
-                whole = _element(der[at], _rebuilt(random, der[body:after], path[1:]))
+                whole = element(der[at], _rebuilt(random, der[body:after], path[1:]))
             else:
                 whole = _changed_element(random, der[at], der[body:after])
         parts.append(whole)
@@ -182,20 +189,49 @@ def _rebuilt(random: Random, der: bytes, path: tuple[int, ...]) -> bytes:
 
 
 def _changed_element(random: Random, tag: int, body: bytes) -> bytes:
-    whole = _element(tag, body)
+    whole = element(tag, body)
     tags = (0x01, 0x02, 0x03, 0x04, 0x05, 0x0C, 0x13, 0x16, 0x17, 0x18, 0x1E, 0x30, 0xA0, 0x80)
     long = bytes((tag, 0x83)) + len(body).to_bytes(3, "big") + body
-    other = _element(tag, changed_bytes(random, body))
+    other = element(tag, changed_bytes(random, body))
     return random.choice(
-        (b"", whole + whole, _element(random.choice(tags), body), long, other, other, other)
+        (b"", whole + whole, element(random.choice(tags), body), long, other, other, other)
     )
 
 
-def _element(tag: int, body: bytes) -> bytes:
-    if len(body) < 0x80:
-        return bytes((tag, len(body))) + body
-    size = len(body).to_bytes((len(body).bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 + len(size))) + size + body
+OIDS = (*[UNIT] * 4, SURNAME, UNIQUE, b"\x55\x04\x06", b"\x2a\x03", LONG_OID[:-1], LONG_OID)
+STRING_TAGS = (*[UTF8] * 12, 19, 19, 22, 22, OCTETS, BITS, WIDE, 28, 20, 18, 26, 23, 21, 2)
+STRINGS = (
+    b"x",
+    b"x",
+    b"xyz",
+    b"",
+    b"\x00x",
+    b"\x00\x00\x00x",
+    b"\xc3\xa9",
+    b"\xe9",
+    b"12",
+    b"\x00",
+)
+
+
+def changed_name(random: Random, name: bytes) -> bytes:
+    """A certificate's name, DER, with further attributes, or changed in its DER."""
+    if random.random() < 0.3:
+        return changed_der(random, name)
+    parts = elements(content(name))
+    for _ in range(random.choice((1, 1, 2))):
+        made = [_attribute(random) for _ in range(random.choice((0, 1, 1, 2, 2, 3)))]
+        if made and random.random() < 0.4:
+            oid, value = elements(content(made[0]))
+            other = element(random.choice(STRING_TAGS), content(value))
+            made.append(element(0x30, oid, random.choice((value, other))))
+        own = made if random.random() < 0.1 else sorted(made)
+        parts.insert(random.randrange(len(parts) + 1), element(0x31, *own))
+    return element(0x30, *parts)
+
+
+def _attribute(random: Random) -> bytes:
+    return attribute(random.choice(OIDS), random.choice(STRING_TAGS), random.choice(STRINGS))
 
 
 # --- JSON and base64 ---
@@ -369,4 +405,4 @@ def case(seed: int) -> tuple[str, Forged]:
 def _broken(random: Random, kind: str, validators: int) -> Forged:
     whole = receipt(kind=kind, validators=validators)
     document = changed_document(random, json.loads(whole.text))
-    return Forged(json.dumps(document).encode(), whole.pin)
+    return Forged(json.dumps(document, default=bytes.hex).encode(), whole.pin)

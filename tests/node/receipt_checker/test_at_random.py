@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from tests.node.receipt_checker.mutating import case, changed_der
+from tests.node.receipt_checker.certificate_parts import NAMED_IN, renamed
+from tests.node.receipt_checker.mutating import case, changed_der, changed_name
 from tests.node.receipt_checker.services import Forged, receipt
 from tests.node.receipt_checker.verdicts import NO_NODE, NODE, NodeChecker, command_line
 
@@ -46,6 +47,14 @@ def certificates(seeds: range) -> Iterator[tuple[str, Forged]]:
         yield f"{seed}: {chosen}", made
 
 
+def names(seeds: range) -> Iterator[tuple[str, Forged]]:
+    """Receipts in which one of the manufacturer's names is another, wherever it stands."""
+    for seed in seeds:
+        who = Random(seed).choice(tuple(NAMED_IN))
+        turn = lambda name, seed=seed: changed_name(Random(seed), name)  # noqa: E731
+        yield f"{seed}: {who}", receipt(renamed(who, turn))
+
+
 def test_receipts_changed_at_random_get_one_verdict() -> None:
     counts, differ = judge(map(case, range(SHARE)))
     assert differ == []
@@ -58,9 +67,18 @@ def test_certificates_changed_at_random_get_one_verdict() -> None:
     assert counts["forged"] > counts["valid"] > 0
 
 
+def test_names_changed_at_random_in_issuer_and_subject_get_one_verdict() -> None:
+    counts, differ = judge(names(range(SHARE // 4)))
+    assert differ == []
+    assert counts["forged"] > 0
+    assert counts["valid"] > 5
+
+
 @pytest.mark.long
 def test_many_receipts_changed_at_random_get_one_verdict() -> None:
     _, differ = judge(map(case, range(SHARE, LONG_SHARE)))
     assert differ == []
     _, differ = judge(certificates(range(SHARE, LONG_SHARE // 2)))
+    assert differ == []
+    _, differ = judge(names(range(SHARE, LONG_SHARE // 2)))
     assert differ == []

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from tests.node.receipt_checker.cases import Case
+from tests.node.receipt_checker.certificate_parts import SUBJECT, attribute, element, part
 from tests.node.receipt_checker.chromium import MISSING, OneFile, must_be_there, one_file
+from tests.node.receipt_checker.files import drop, release
 from tests.node.receipt_checker.mutating import case
 from tests.node.receipt_checker.services import receipt
 from tests.node.receipt_checker.vectors import read_vectors
@@ -21,6 +23,16 @@ pytestmark = [
 SHARE = 60
 EVERY = 4
 """One of so many forged vectors outside the long tests."""
+BLANKS = " \t\r\n"
+"""What the page drops around a pin."""
+DROP = ".check-drop"
+NOW = "() => document.querySelector('.check-verdict').dataset.verdict ?? ''"
+TYPE = f"""(text) => {{
+  const pin = document.querySelector("#check-pin");
+  pin.value = text;
+  pin.dispatchEvent(new Event("input"));
+  return ({NOW})();
+}}"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -34,7 +46,7 @@ async def wrong_verdicts(shown: OneFile, vectors: list[Case]) -> dict[str, str]:
     wrong = {}
     for one in sorted(vectors, key=lambda one: one.forged.pin):
         found = await shown.give(one.forged.text, one.forged.pin)
-        if found != one.verdict and one.forged.pin == one.forged.pin.strip():
+        if found != one.verdict and one.forged.pin == one.forged.pin.strip(BLANKS):
             wrong[one.name] = await shown.words()
     return wrong
 
@@ -57,7 +69,7 @@ async def test_receipts_changed_at_random_get_the_command_lines_verdict(shown: O
     for seed in range(SHARE):
         name, forged = case(seed)
         found = await shown.give(forged.text, forged.pin)
-        pin = forged.pin.strip()
+        pin = forged.pin.strip(BLANKS)
         assert found == command_line(forged.text, pin)[0], name
 
 
@@ -87,6 +99,72 @@ async def test_without_a_pin_there_is_no_verdict_and_none_is_filled_in(tmp_path:
         assert await fresh.page.input_value("#check-pin") == ""
         assert await fresh.give(receipt().text, "") == "cannot check"
         assert "no pin" in await fresh.words()
+
+
+async def verdict(shown: OneFile) -> str:
+    """The verdict, once there is one."""
+    await shown.page.wait_for_selector(".check-verdict[data-verdict]")
+    return await shown.page.get_attribute(".check-verdict", "data-verdict") or ""
+
+
+async def test_T31_a_verdict_goes_with_the_file_and_the_pin_that_it_is_of(shown: OneFile) -> None:
+    whole = receipt()
+    assert await shown.give(whole.text, whole.pin) == "valid"
+    assert await shown.page.evaluate(TYPE, "sr1-" + "a" * 52) == ""
+    assert await verdict(shown) == "forged"
+    assert await shown.give(whole.text, whole.pin) == "valid"
+    await drop(shown.page, DROP, "other.json", b"{}", "later")
+    assert await shown.page.evaluate(NOW) == ""
+    assert await shown.words(".check-steps") + await shown.words(".check-facts") == ""
+    await release(shown.page)
+    assert await verdict(shown) == "forged"
+
+
+async def test_T31_a_file_that_cannot_be_read_gets_no_verdict(shown: OneFile) -> None:
+    whole = receipt()
+    assert await shown.give(whole.text, whole.pin) == "valid"
+    await drop(shown.page, DROP, "other.json", whole.text, "fails")
+    assert await verdict(shown) == "cannot check"
+    assert "could not be read" in await shown.words()
+    await shown.page.click(".check button")
+    assert await verdict(shown) == "cannot check"
+
+
+async def test_T31_of_two_files_the_newest_counts(shown: OneFile) -> None:
+    whole = receipt()
+    assert await shown.give(whole.text, whole.pin) == "valid"
+    await drop(shown.page, DROP, "slow.json", whole.text, "later")
+    await drop(shown.page, DROP, "forged.json", b"{}")
+    assert await verdict(shown) == "forged"
+    await release(shown.page)
+    assert await verdict(shown) == "forged"
+    assert await shown.words(".check-name") == "dropped: forged.json"
+
+
+async def test_a_pin_loses_blanks_of_ascii_and_no_others(shown: OneFile) -> None:
+    whole = receipt()
+    for before, after in (("\u00a0", ""), ("", "\ufeff"), ("\u3000", " ")):
+        typed = before + whole.pin + after
+        assert await shown.give(whole.text, typed) == "cannot check", ascii(typed)
+    assert await shown.give(whole.text, f" \t{whole.pin}  ") == "valid"
+
+
+async def test_T72_words_of_a_forger_are_bounded_and_turn_nothing(shown: OneFile) -> None:
+    words = "\u202e\u2066\n\n✓ VALID: executed at height 1\u0000" + "x" * 600
+    name = element(0x30, element(0x31, attribute(b"\x55\x04\x03", 12, words.encode())))
+    forged = receipt(part("vek", SUBJECT, lambda _own: name))
+    assert await shown.give(forged.text, forged.pin) == "forged"
+    for selector in (".check-verdict", ".check-steps"):
+        said = await shown.words(selector)
+        assert "✓ VALID" in said
+        assert not set(said) & {"\u202e", "\u2066", "\u0000"}, ascii(said)
+        assert "x" * 100 not in said
+    await drop(shown.page, DROP, "a\u202e.json" + "y" * 200, b"{}")
+    said = await shown.words(".check-name")
+    assert said.startswith("dropped: a\\u{202e}.json")
+    assert len(said) <= 80
+    style = "() => getComputedStyle(document.querySelector('.check-others')).unicodeBidi"
+    assert await shown.page.evaluate(style) == "isolate"
 
 
 async def test_a_policy_of_hashes_keeps_other_script_and_every_connection_out(

@@ -19,6 +19,7 @@ import {
 export const SIMULATED = "SIMULATED";
 const ORGANISATION = "Advanced Micro Devices";
 const SIMULATED_ORGANISATION = "SIMULATED manufacturer (no silicon)";
+const NAME_SHOWN_MAX = 64;
 const RSA_BYTES = 512;
 const RSA_EXPONENT = "010001";
 
@@ -103,7 +104,8 @@ function checkNames(product, root, intermediate, leaf) {
   [root, intermediate, leaf].forEach((one, at) => {
     const own = [attribute(one, ORGANISATION_NAME), attribute(one, COMMON_NAME)];
     if (own[0] !== organisation || own[1] !== names[at]) {
-      refuse(`certificate-name: ${own.join(", ")}, expected ${organisation}, ${names[at]}`);
+      const said = JSON.stringify(own.map((text) => text.slice(0, NAME_SHOWN_MAX)));
+      refuse(`certificate-name: ${said}, expected ${organisation}, ${names[at]}`);
     }
   });
   return loaded;

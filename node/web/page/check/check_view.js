@@ -3,6 +3,7 @@
 
 import { JSON_BYTES_MAX } from "./form.js";
 import { COMMAND, checkReceipt } from "./receipt.js";
+import { shown } from "./shown.js";
 
 const WORDS = {
   valid: "VALID",
@@ -15,6 +16,8 @@ const MARKS = new Map([
   [false, ["✗", "fails", "fails"]],
   [null, ["·", "not reached", "open"]],
 ]);
+const [FILE_NAME_MAX, STEP_MAX, SENTENCE_MAX] = [80, 300, 600];
+const OUTER_BLANKS = /^[ \t\r\n]+|[ \t\r\n]+$/g;
 const FACTS = [
   ["transaction", (facts) => facts.id],
   ["became", (facts) => facts.status],
@@ -34,18 +37,19 @@ const FACTS = [
  */
 export function checkView({ note = "" } = {}) {
   const parts = build(note);
-  const state = { receipt: null, turn: 0 };
+  const state = { given: null, turn: 0 };
   const judge = () => judgeNow(parts, state);
-  const take = async (file, words) => {
-    parts.name.textContent = words;
-    state.receipt = new Uint8Array(await file.slice(0, JSON_BYTES_MAX + 1).arrayBuffer());
-    await judge();
+  const take = (given, words) => {
+    forget(parts, state);
+    state.given = given;
+    parts.name.textContent = shown(words, FILE_NAME_MAX);
+    return given === null ? undefined : judge();
   };
-  parts.file.addEventListener("change", () => {
-    const [file] = parts.file.files;
-    if (file) take(file, "");
+  parts.file.addEventListener("change", () => take(parts.file.files[0] ?? null, ""));
+  parts.pin.addEventListener("input", () => {
+    forget(parts, state);
+    if (state.given !== null) judge();
   });
-  parts.pin.addEventListener("input", () => state.receipt !== null && judge());
   parts.form.addEventListener("submit", (event) => {
     event.preventDefault();
     judge();
@@ -61,25 +65,31 @@ export function checkView({ note = "" } = {}) {
     event.preventDefault();
     parts.drop.classList.remove("check-over");
     const [file] = event.dataTransfer.files;
-    if (file) take(file, `dropped: ${file.name}`);
+    if (!file) return;
+    parts.file.value = "";
+    take(file, `dropped: ${file.name}`);
   });
   const show = (receipt) => {
-    parts.name.textContent = "given by this page";
-    state.receipt = receipt;
-    return judge();
+    parts.file.value = "";
+    return take(receipt, "given by this page");
   };
   return { element: parts.element, show };
 }
 
-async function judgeNow(parts, state) {
+/** Take the verdict away: it was of another file or pin. What an older check finds later is not
+ * shown. */
+function forget(parts, state) {
   state.turn += 1;
-  const { turn } = state;
-  const pin = parts.pin.value.trim();
+  parts.element.removeAttribute("aria-busy");
+  delete parts.verdict.dataset.verdict;
+  for (const one of [parts.verdict, parts.steps, parts.facts]) one.replaceChildren();
+}
+
+async function judgeNow(parts, state) {
+  forget(parts, state);
+  const { turn, given } = state;
   parts.element.setAttribute("aria-busy", "true");
-  const found =
-    state.receipt === null
-      ? { verdict: "cannot check", steps: [], sentence: "no receipt: choose a file", facts: null }
-      : await checkReceipt({ receiptText: state.receipt, pin });
+  const found = await judged(given, parts.pin.value.replace(OUTER_BLANKS, ""));
   if (turn !== state.turn) return;
   parts.element.removeAttribute("aria-busy");
   parts.verdict.dataset.verdict = found.verdict;
@@ -88,26 +98,50 @@ async function judgeNow(parts, state) {
   parts.facts.replaceChildren(...(found.facts === null ? [] : factsOf(found.facts)));
 }
 
+/** What is found of a file, or of a receipt's text or bytes; of nothing where it is null. */
+async function judged(given, pin) {
+  if (given === null) return cannot("no receipt: choose a file");
+  let receiptText = given;
+  try {
+    if (given instanceof Blob) receiptText = await bytesOfFile(given);
+  } catch {
+    return cannot("the file could not be read: choose it again");
+  }
+  return checkReceipt({ receiptText, pin });
+}
+
+/** A file's bytes; of one that is too long no more than shows it: the checker refuses it. */
+async function bytesOfFile(file) {
+  return new Uint8Array(await file.slice(0, JSON_BYTES_MAX + 1).arrayBuffer());
+}
+
+function cannot(sentence) {
+  return { verdict: "cannot check", steps: [], sentence, facts: null };
+}
+
 function verdictOf({ verdict, steps, sentence, facts }) {
   const word = el("strong", {}, WORDS[verdict]);
   if (facts !== null) {
-    const lines = [el("p", {}, word, `: ${wordsOf(facts)}`)];
+    const lines = [el("p", {}, word, `: ${wordsOf(facts)}`, ofOthers(facts.service))];
     if (facts.simulated) {
       const simulated = "SIMULATED platform: a root user of its machines can forge all of this";
       lines.push(el("p", { class: "check-simulated" }, simulated));
     }
     for (const one of facts.recoveries) {
-      const members = `${one.members.join(", ")} (${one.threshold} had to)`;
-      lines.push(el("p", {}, `recovered at ${one.height}: ${members} stand behind it from there`));
+      const members = ofOthers(one.members.join(", "), SENTENCE_MAX);
+      const more = ` (${one.threshold} had to) stand behind it from there`;
+      lines.push(el("p", {}, `recovered at ${one.height}: `, members, more));
     }
     return lines;
   }
   const failed = steps.find(({ ok }) => ok === false);
   const reason = sentence.slice(verdict.length + 2) || sentence;
   if (failed !== undefined) {
-    return [el("p", {}, word, `: not shown that ${failed.name}`), el("p", {}, reason)];
+    const first = el("p", {}, word, `: not shown that ${shown(failed.name, STEP_MAX)}`);
+    return [first, el("p", {}, ofOthers(reason, SENTENCE_MAX))];
   }
-  const lines = [el("p", {}, word, `: ${sentence.replace(/^cannot check: /, "")}`)];
+  const words = ofOthers(sentence.replace(/^cannot check: /, ""), SENTENCE_MAX);
+  const lines = [el("p", {}, word, ": ", words)];
   if (verdict === "cannot check") {
     lines.push(el("p", {}, "without this page: ", el("code", {}, COMMAND)));
   }
@@ -120,7 +154,7 @@ function wordsOf(facts) {
     ? `${facts.time_ms} ms`
     : `${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
   const height = facts.height.replace(/\B(?=(\d{3})+$)/g, ",");
-  return `${facts.status} at height ${height} before ${when}, service ${facts.service}`;
+  return `${facts.status} at height ${height} before ${when}, service `;
 }
 
 function stepOf({ name, ok, detail }) {
@@ -130,13 +164,21 @@ function stepOf({ name, ok, detail }) {
     { class: `check-step check-${look}` },
     el("span", { class: "check-mark", "aria-hidden": "true" }, mark),
     el("span", { class: "check-unseen" }, `${word}: `),
-    el("span", {}, name),
-    el("span", { class: "check-detail" }, detail),
+    el("span", {}, ofOthers(name, STEP_MAX)),
+    el("span", { class: "check-detail" }, ofOthers(detail, STEP_MAX)),
   );
 }
 
 function factsOf(facts) {
-  return FACTS.flatMap(([name, of]) => [el("dt", {}, name), el("dd", {}, of(facts))]);
+  return FACTS.flatMap(([name, of]) => [
+    el("dt", {}, name),
+    el("dd", {}, ofOthers(of(facts), STEP_MAX)),
+  ]);
+}
+
+/** Words that a forger may have written: escaped, bounded, and none around them is turned. */
+function ofOthers(text, max) {
+  return el("bdi", { class: "check-others" }, shown(text, max));
 }
 
 function build(note) {

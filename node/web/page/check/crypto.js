@@ -114,23 +114,11 @@ const B = BigInt(
     "0314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aef",
 );
 
-/** A point of P-384, uncompressed, from any of the forms of SEC 1 §2.3.3 and X9.62; or null. */
-export function uncompressed(point) {
-  if (point.length === 97 && (point[0] === 4 || (point[0] & 0xfe) === 6)) {
-    const [x, y] = [bigEndian(point.subarray(1, 49)), bigEndian(point.subarray(49))];
-    if (point[0] !== 4 && Number(y & 1n) !== (point[0] & 1)) return null;
-    if (x >= PRIME || y >= PRIME || mod(y * y) !== curve(x)) return null;
-    return concat(Uint8Array.of(4), point.subarray(1));
-  }
-  if (point.length !== 49 || (point[0] !== 2 && point[0] !== 3)) return null;
-  const x = bigEndian(point.subarray(1));
-  if (x >= PRIME) return null;
-  const square = curve(x);
-  let y = power(square, (PRIME + 1n) / 4n);
-  if (mod(y * y) !== square) return null;
-  if (Number(y & 1n) !== (point[0] & 1)) y = PRIME - y;
-  const whole = unhex(`04${x.toString(16).padStart(96, "0")}${y.toString(16).padStart(96, "0")}`);
-  return whole.length === 97 ? whole : null;
+/** Is this an uncompressed point of P-384 (SEC 1 §2.3.4)? */
+export function isPoint(point) {
+  if (point.length !== 97 || point[0] !== 4) return false;
+  const [x, y] = [bigEndian(point.subarray(1, 49)), bigEndian(point.subarray(49))];
+  return x < PRIME && y < PRIME && mod(y * y) === curve(x);
 }
 
 function mod(value) {
@@ -140,14 +128,4 @@ function mod(value) {
 
 function curve(x) {
   return mod(x * x * x - 3n * x + B);
-}
-
-function power(base, exponent) {
-  let [result, square, left] = [1n, mod(base), exponent];
-  while (left > 0n) {
-    if (left & 1n) result = mod(result * square);
-    square = mod(square * square);
-    left >>= 1n;
-  }
-  return result;
 }

@@ -16,6 +16,8 @@ export const TAG = {
   SET: 0x31,
 };
 
+const OID_BYTES_MAX = 63;
+
 /** What stands in a DER encoding: read one element after the other, then `end`. */
 export class Elements {
   constructor(bytes) {
@@ -106,6 +108,7 @@ export class Elements {
 }
 
 function dotted(body) {
+  if (body.length > OID_BYTES_MAX) refuse("certificate-form: a long object identifier");
   const parts = [];
   let value = 0n;
   let fresh = true;

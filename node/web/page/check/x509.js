@@ -4,8 +4,8 @@
 // or elliptic on P-384. Anything else is refused, as the command line refuses it. Extensions
 // that it would read and this page cannot give no verdict.
 
-import { bigEndian, compare, equal, textOf } from "./bytes.js";
-import { uncompressed } from "./crypto.js";
+import { bigEndian, compare, equal, hex, textOf } from "./bytes.js";
+import { isPoint } from "./crypto.js";
 import { Elements, TAG, element } from "./der.js";
 import { cannotCheck, refuse } from "./verdicts.js";
 
@@ -68,7 +68,7 @@ function readSigned(parts, algorithm) {
   validity.end();
   const subject = parts.read(TAG.SEQUENCE);
   const attributes = readName(subject.body);
-  const key = readKey(parts.inside());
+  const key = readKey(parts.read(TAG.SEQUENCE));
   for (const tag of [0x81, 0x82]) if (parts.next === tag) parts.bitString(tag);
   const extensions = parts.next < 0 ? new Map() : readExtensions(parts.inside(0xa3));
   parts.end();
@@ -129,6 +129,8 @@ function readName(body) {
   const names = new Elements(body);
   while (names.next >= 0) {
     const set = names.inside(TAG.SET);
+    if (set.next < 0) refuse("certificate-form: an empty set");
+    const seen = new Set();
     let before = null;
     while (set.next >= 0) {
       const one = set.read(TAG.SEQUENCE);
@@ -136,8 +138,14 @@ function readName(body) {
       before = one.whole;
       const pair = new Elements(one.body);
       const oid = pair.oid();
-      attributes.push([oid, attributeText(pair.read(), oid)]);
+      const value = pair.read();
       pair.end();
+      const text = attributeText(value, oid);
+      attributes.push([oid, text]);
+      // Compared as text, whatever its type; a bit string is none, and its bytes are compared.
+      const own = value.tag === TAG.BIT_STRING ? `bits ${hex(value.body)}` : `text ${text}`;
+      if (seen.has(`${oid} ${own}`)) refuse("certificate-form: an attribute stands twice");
+      seen.add(`${oid} ${own}`);
     }
   }
   return attributes;
@@ -192,8 +200,15 @@ function readTime(parts) {
   return BigInt(moment.getTime());
 }
 
-/** {kind, spki, …}: `spki` is its SubjectPublicKeyInfo in the one usual form. */
-function readKey(parts) {
+/** {kind, spki, …}: `spki` is its SubjectPublicKeyInfo, in the one form that manufacturers write:
+ * rsaEncryption with NULL, or P-384 by its name with an uncompressed point. */
+function readKey({ body, whole }) {
+  const key = keyOf(new Elements(body));
+  if (!equal(key.spki, whole)) refuse("certificate-algorithm: a key in another form");
+  return key;
+}
+
+function keyOf(parts) {
   const algorithm = parts.inside();
   const oid = algorithm.oid();
   if (oid === OID.rsa) {
@@ -204,8 +219,8 @@ function readKey(parts) {
     refuse("certificate-algorithm: another kind of key");
   }
   algorithm.end();
-  const point = uncompressed(wholeBits(parts));
-  if (point === null) refuse("certificate-form: not a point of P-384");
+  const point = wholeBits(parts);
+  if (!isPoint(point)) refuse("certificate-form: not a point of P-384, uncompressed");
   const named = element(
     TAG.SEQUENCE,
     element(TAG.OID, Uint8Array.of(0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01)),
