@@ -198,6 +198,30 @@ def test_what_waits_to_be_indexed_is_bounded(
     store.close()
 
 
+class Compared(bytes):
+    """An id that tells how often it was compared with another one."""
+
+    times = 0
+    __hash__ = bytes.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return bytes(self) == other
+
+
+def test_a_transaction_that_is_not_here_is_compared_with_few_that_wait(tmp_path: Path) -> None:
+    """T70: each call of a session that nobody knows asks for one."""
+    store = BlockStore.open(tmp_path, transactions_of)
+    many = [(Compared(sha256(b"%d" % number).digest()), number % 3) for number in range(5_000)]
+    store.append_block(1, block(1))
+    store.append_outcome(1, b"", many)
+    Compared.times = 0
+    assert store.find_transaction(A) is None
+    assert Compared.times < 10
+    assert store.find_transaction(bytes(many[4_999][0])) == Found(1, 4_999, many[4_999][1])
+    store.close()
+
+
 def test_reads_go_on_while_a_thread_syncs(tmp_path: Path) -> None:
     store = opened(tmp_path)
     for height in range(1, 200):
