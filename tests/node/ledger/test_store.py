@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import pytest
 from tests.node.ledger.disk import Disk
@@ -281,9 +281,9 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
     def hash_of(payload: bytes) -> bytes:
         return sha256(payload).digest()
 
-    def reopened() -> BlockStore:
+    def reopened(directory: Path = tmp_path) -> BlockStore:
         return BlockStore.open(
-            tmp_path, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE
+            directory, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE
         )
 
     store = reopened()
@@ -292,6 +292,12 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
     assert store.find_block(hash_of(block(7))) is None
     store.sync(index=False)  # durable: its index entry may wait
     assert store.find_block(hash_of(block(7))) == 7
+    copied = tmp_path / "as the process ended here"
+    copytree(tmp_path, copied)
+    crashed = reopened(copied)
+    assert crashed.newest_block == 7
+    assert [crashed.find_block(hash_of(block(height))) for height in (1, 7)] == [1, 7]
+    crashed.close()
     store.close()
     store = reopened()
     assert [store.find_block(hash_of(block(height))) for height in range(1, 8)] == list(range(1, 8))
