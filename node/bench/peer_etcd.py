@@ -88,6 +88,7 @@ async def measure_etcd(seconds: float, warmup: float) -> Document:
         finally:
             if worker.returncode is None:
                 worker.kill()
+                await worker.wait()
         if worker.returncode:
             raise OperatorFault("the load on etcd failed: " + errors.decode()[-500:])
     result = json.loads(output)
@@ -116,13 +117,13 @@ def beside(report: Document, peer: Document) -> Document:
 async def running_etcd() -> AsyncIterator[EtcdPeer]:
     """Three members that answer; they end with the context, and their folder goes."""
     program = etcd()
-    directory = Path(tempfile.mkdtemp(prefix="strongroom-etcd-"))
     reserved = reserve_free(2 * MEMBERS)
     ports = reserved.ports
     reserved.release()
     doors, peers = ports[:MEMBERS], ports[MEMBERS:]
     cluster = ",".join(f"m{at}=http://127.0.0.1:{port}" for at, port in enumerate(peers))
     members: list[asyncio.subprocess.Process] = []
+    directory = Path(tempfile.mkdtemp(prefix="strongroom-etcd-"))
     try:
         for at, (door, peer) in enumerate(zip(doors, peers, strict=True)):
             members.append(

@@ -159,6 +159,7 @@ async def _drive(
         for worker in workers:
             if worker.returncode is None:
                 worker.kill()
+                await worker.wait()
     if any(worker.returncode for worker in workers):
         raise OperatorFault("a load process failed: " + outputs[0][1].decode()[-500:])
     if drawn:

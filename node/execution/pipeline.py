@@ -134,9 +134,9 @@ class Pipeline:
     def record(self) -> FinalRecord | None:
         """Store every final block that waits, durably: the log is about to forget them. Returns the
         newest, if any."""
-        return self._store_blocks(list(self._commits)) if self._commits else None
+        return self._store_blocks(list(self._commits), index=True) if self._commits else None
 
-    def _store_blocks(self, commits: list[Commit]) -> FinalRecord:
+    def _store_blocks(self, commits: list[Commit], *, index: bool) -> FinalRecord:
         for commit in commits:
             if commit.header.height > self._store.newest_block:
                 block = StoredBlock(
@@ -146,11 +146,14 @@ class Pipeline:
         certificate = commits[-1].certificate
         if certificate is None:
             raise InvariantBroken("a run of final blocks ends without a certificate")
-        self._store.sync(index=False)  # with the outcomes, which are about to come
+        self._store.sync(index=index)
         return FinalRecord(commits[-1].header, certificate)
 
     async def _carry_out(self, run: list[Commit]) -> None:
-        recorded = self._store_blocks(run)
+        # Outcomes of earlier runs wait: they are indexed with these blocks, one transaction a run.
+        # If none does, these blocks wait for their own, unless it is the follower who executes.
+        index = bool(self._unspoken) or self.behind.is_set()
+        recorded = self._store_blocks(run, index=index)
         self._observer.recorded(run)
         self._on_final(recorded)
         self._report_durable()

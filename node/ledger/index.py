@@ -57,8 +57,8 @@ class Found:
 
 @dataclass(slots=True)
 class Entries:
-    """What is written in one go: places by height, and (id, code) by position for each outcome's
-    height."""
+    """What is written in one go: places by height, and where each transaction counts among
+    these."""
 
     places: dict[Kind, dict[int, Location]] = field(
         default_factory=lambda: {kind: {} for kind in Kind}
@@ -67,7 +67,8 @@ class Entries:
     """Height of the block by the digest of its header."""
     leaves: dict[int, bytes] = field(default_factory=dict)
     """By an outcome's height: its leaf in the history."""
-    transactions: list[tuple[int, Sequence[tuple[bytes, int]]]] = field(default_factory=list)
+    transactions: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
+    """By id: height, position and code of where it counts (Found)."""
     count: int = 0
     """Records and transactions."""
 
@@ -79,27 +80,26 @@ class Entries:
         ids: Sequence[tuple[bytes, int]] = (),
         hash: bytes = b"",
     ) -> None:
-        """One more record; `ids` are those of an outcome, `hash` is that of a block, if it is to be
-        found by it, or an outcome's leaf."""
+        """One more record, above all others of its kind; `ids` are those of an outcome, `hash` is
+        that of a block, if it is to be found by it, or an outcome's leaf."""
         self.places[kind][height] = place
         if hash and kind == Kind.BLOCK:
             self.hashes[hash] = height
         elif hash:
             self.leaves[height] = hash
-        if ids:
-            self.transactions.append((height, ids))
+        held = self.transactions
+        for position, (id, code) in enumerate(ids):
+            if code == NO_ROOM:  # it may be ordered again: nothing became of it
+                continue
+            before = held.get(id)
+            if before is None or (code == EXECUTED and before[2] != EXECUTED):
+                held[id] = (height, position, code)
         self.count += 1 + len(ids)
 
     def find_transaction(self, identifier: bytes) -> Found | None:
-        """Where a transaction counts among these alone; looks at each, for they are few."""
-        refused = None
-        for height, ids in self.transactions:
-            for position, (id, code) in enumerate(ids):
-                if id == identifier and code == EXECUTED:
-                    return Found(height, position, code)
-                if id == identifier and refused is None and code != NO_ROOM:
-                    refused = Found(height, position, code)
-        return refused
+        """Where a transaction counts among these alone."""
+        found = self.transactions.get(identifier)
+        return None if found is None else Found(*found)
 
 
 class IndexDamaged(DiskFault):
@@ -292,13 +292,8 @@ def _found(entries: Entries) -> tuple[list[tuple[bytes, bytes]], list[tuple[byte
     """(id, where it counts) of what was executed, and of what was refused."""
     executed: list[tuple[bytes, bytes]] = []
     refused: list[tuple[bytes, bytes]] = []
-    pack = _FOUND.pack
-    for height, transactions in entries.transactions:
-        for position, (identifier, code) in enumerate(transactions):
-            if not code:
-                executed.append((identifier, pack(height, position, code)))
-            elif code != NO_ROOM:  # that may be ordered again: nothing became of it
-                refused.append((identifier, pack(height, position, code)))
+    for identifier, found in entries.transactions.items():
+        (executed if found[2] == EXECUTED else refused).append((identifier, _FOUND.pack(*found)))
     return executed, refused
 
 

@@ -37,7 +37,7 @@ from strongroom.consensus.replica.events import (
 from strongroom.consensus.replica.ranges import check_range
 from strongroom.consensus.replica.replica import Replica, ReplicaConfig
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.statements import Statement, Vote
+from strongroom.consensus.statements import Kind, Statement, Vote
 from strongroom.consensus.types import Height, PublicKey, Signature, SignerIndex, View
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.mempool.batch_pool import BatchPool
@@ -138,9 +138,11 @@ class EpochRun:
         return [Vote(statement, own, signature) for statement, signature in made]
 
     def _note_made(self, statement: Statement, signature: Signature) -> None:
-        """The own enclave made this signature: the tally need not verify it."""
+        """The own enclave made this signature: the tally need not verify it, unless it would stand
+        in a certificate for ever: a bit that flips on its way here would have the enclave refuse
+        the block at each start."""
         context, own = self.context, self.own
-        if own is None:
+        if own is None or statement.epoch != self.epoch or statement.kind is Kind.FINALIZE:
             return
         message = statement.signed_bytes(context.epochs.anchor.chain)
         key = self.description.validators[own].vote_key

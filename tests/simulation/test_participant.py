@@ -173,9 +173,11 @@ def test_the_own_enclave_is_believed_once_a_signature_of_it_has_verified() -> No
     key = run.description.validators[run.own].vote_key
     assert isinstance(keyring, FakeKeyring)
 
-    def held(view: int, signature: bytes) -> bool:
-        """Does a vote of its own with this signature count, and is it still to be verified?"""
-        statement = Statement(Kind.NOTARIZE, run.epoch, View(view), Digest(bytes([7]) * 32))
+    def held(
+        view: int, signature: bytes, kind: Kind = Kind.NOTARIZE, epoch: Epoch = run.epoch
+    ) -> bool:
+        """Does a vote of its own with this signature count, without being verified?"""
+        statement = Statement(kind, epoch, View(view), Digest(bytes([7]) * 32))
         run.votes([statement], [Signature(signature)])
         before = keyring.verifications
         counts = run.context.verify(key, signature, statement.signed_bytes(scene.chain))
@@ -187,3 +189,37 @@ def test_the_own_enclave_is_believed_once_a_signature_of_it_has_verified() -> No
     assert not held(1_001, b"s" * 64)
     run._own_key_proven = True
     assert held(1_002, b"s" * 64)
+    # What the store keeps for ever is verified, and another epoch names another key.
+    assert not held(1_003, b"s" * 64, Kind.FINALIZE)
+    assert not held(1_004, b"s" * 64, epoch=Epoch(run.epoch + 1))
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_T40_a_bit_that_flips_between_enclave_and_host_stops_no_host(kind: Kind) -> None:
+    """Its vote counts for nobody, itself included: every certificate that it stores holds."""
+    scene = running()
+    node, flipped = scene.honest(1), list[Statement]()
+    run, sign = node.participant.run, node.enclave.sign
+
+    def on_its_way(statement: Statement) -> Signature:
+        signature = sign(statement)
+        if statement.kind is not kind or not run._own_key_proven or len(flipped) == 3:
+            return signature
+        flipped.append(statement)
+        return Signature(bytes([signature[0] ^ 1]) + signature[1:])
+
+    node.enclave.sign = on_its_way  # type: ignore[method-assign]
+    scene.load(20, every=0.05)
+    scene.run(0.3)
+    if kind is Kind.NULLIFY:
+        scene.crash(2)
+        scene.run(5.0)
+        scene.restart(2)
+    scene.run(2.0)
+    scene.settle(20.0)
+    assert flipped
+    # What a restart would show the enclave, and what any client and peer is given.
+    held = [certificate for _, _, certificate in node.store.blocks if certificate is not None]
+    assert len(held) > 3
+    for certificate in held:
+        certificate.check(scene.chain, run.description, scene.keyring.verify)

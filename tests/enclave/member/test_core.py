@@ -1,6 +1,6 @@
 """One enclave's life, and what it refuses out of order (DESIGN §2, §5; T03, T05, T20, T24, T29)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.enclave.fixtures import (
 from strongroom.consensus.errors import AttestationError, OperatorFault, PeerFault
 from strongroom.consensus.heads import Head, HeadBody
 from strongroom.consensus.statements import Kind, Statement
-from strongroom.consensus.types import Digest, Epoch, Height, View
+from strongroom.consensus.types import Digest, Epoch, Height, Signature, View
 from strongroom.enclave.attestation.deployment import Deployment
 from strongroom.enclave.execution.executor import Executor
 from strongroom.enclave.keys.identity import Identity
@@ -287,6 +287,38 @@ def test_T03_blocks_without_a_quorums_certificate_are_not_executed() -> None:
         )
     assert member.status()[0] == 0
     assert member.execute([(made.header, made.batches)], chain.certificate(chain.tip))
+
+
+def test_T03_a_signature_that_was_made_here_stands_for_itself_and_for_no_other() -> None:
+    """An enclave remembers what it has signed: the certificate that comes back with it must be
+    genuine in every bit of every seat all the same."""
+    member, chain = _member(), _chain()
+    made = _pay(chain)
+    member.freshen(_heads(member.challenge(), _chain(), range(3)))
+    good = chain.certificate(made.header)
+    said = good.statement
+    (own,) = member.cast([said])
+    (later,) = member.cast([replace(said, view=View(said.view + 1))])
+    seat = good.signatures.index(own)
+    size = len(good.signatures)
+    forgeries = [
+        (at, forged)
+        for at, signature in enumerate(good.signatures)
+        for forged in (
+            bytes([signature[0] ^ 1]) + signature[1:],
+            signature[:-1] + bytes([signature[-1] ^ 1]),
+            later,
+            good.signatures[(at + 1) % size],
+            bytes(64) if at == seat else own,
+        )
+    ]
+    for at, forged in forgeries:
+        signatures = (*good.signatures[:at], Signature(forged), *good.signatures[at + 1 :])
+        with pytest.raises(PeerFault):
+            member.execute([(made.header, made.batches)], replace(good, signatures=signatures))
+        assert member.status()[0] == 0
+    assert member.execute([(made.header, made.batches)], good)
+    assert member.status()[0] == 1
 
 
 def test_applied_outcomes_are_provisional_until_a_certified_anchor_confirms_them() -> None:

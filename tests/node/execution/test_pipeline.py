@@ -1,6 +1,7 @@
 """From final to recorded: what is waiting is stored in order and once, whoever asks first."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +21,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.index import Entries
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.mempool.batch_pool import BatchPool
 
@@ -179,6 +181,55 @@ async def test_an_outcome_becomes_durable_with_the_next_block_by_one_fsync(tmp_p
         "executed 2",
     ]
     store.close()
+
+
+async def test_under_load_one_run_at_most_waits_to_be_indexed(tmp_path: Path) -> None:
+    """The next block is always here before its turn: a node that catches up, or is fully loaded."""
+    store = BlockStore.open(tmp_path, lambda _: ())
+    told, writes = Told(store), Counter[int]()
+    made, write = executing(store, told), store._index.write
+
+    def counted(entries: Entries) -> None:
+        writes[store.newest_block] += 1
+        write(entries)
+
+    store._index.write = counted  # type: ignore[method-assign]
+    waiting, indexed = list[int](), list[int]()
+
+    def answered(height: int) -> None:
+        waiting.append(store._entries.count)
+        indexed.append(store._index.newest().outcome)
+        if height < 40:
+            made.put(commits(height + 1, height + 1))
+
+    told.on_answer = answered
+    made.put(commits(1, 1))
+    await told.until(made, "executed 40")
+    # A run is a block here, and an outcome of one transaction.
+    assert max(waiting) <= 3
+    assert indexed == list(range(40))
+    assert writes[1] == 0
+    assert [writes[height] for height in range(2, 40)] == [1] * 38
+    store.close()
+
+
+async def test_what_another_executes_is_indexed_at_once(tmp_path: Path) -> None:
+    """The follower takes its time: blocks that the pipeline records meanwhile do not wait for
+    it, nor those that the log is about to forget."""
+    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+        made = executing(store, Told(store))
+        made.fall_behind(Height(0))
+        made.put(commits(1, 3))
+        running = asyncio.create_task(made.run())
+        while store.newest_block < 3:
+            assert not running.done(), running.exception()
+            await asyncio.sleep(0)
+        assert (store._index.newest().block, store._entries.count) == (3, 0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        made.put(commits(4, 5))
+        made.record()
+        assert (store._index.newest().block, store._entries.count) == (5, 0)
 
 
 async def test_nothing_waits_and_nothing_is_recorded(tmp_path: Path) -> None:

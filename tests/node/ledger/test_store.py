@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 
 import pytest
 from tests.node.ledger.disk import Disk
@@ -198,6 +198,30 @@ def test_what_waits_to_be_indexed_is_bounded(
     store.close()
 
 
+class Compared(bytes):
+    """An id that tells how often it was compared with another one."""
+
+    times = 0
+    __hash__ = bytes.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return bytes(self) == other
+
+
+def test_a_transaction_that_is_not_here_is_compared_with_few_that_wait(tmp_path: Path) -> None:
+    """T70: each call of a session that nobody knows asks for one."""
+    store = BlockStore.open(tmp_path, transactions_of)
+    many = [(Compared(sha256(b"%d" % number).digest()), number % 3) for number in range(5_000)]
+    store.append_block(1, block(1))
+    store.append_outcome(1, b"", many)
+    Compared.times = 0
+    assert store.find_transaction(A) is None
+    assert Compared.times < 10
+    assert store.find_transaction(bytes(many[4_999][0])) == Found(1, 4_999, many[4_999][1])
+    store.close()
+
+
 def test_reads_go_on_while_a_thread_syncs(tmp_path: Path) -> None:
     store = opened(tmp_path)
     for height in range(1, 200):
@@ -257,9 +281,9 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
     def hash_of(payload: bytes) -> bytes:
         return sha256(payload).digest()
 
-    def reopened() -> BlockStore:
+    def reopened(directory: Path = tmp_path) -> BlockStore:
         return BlockStore.open(
-            tmp_path, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE
+            directory, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE
         )
 
     store = reopened()
@@ -268,6 +292,12 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
     assert store.find_block(hash_of(block(7))) is None
     store.sync(index=False)  # durable: its index entry may wait
     assert store.find_block(hash_of(block(7))) == 7
+    copied = tmp_path / "as the process ended here"
+    copytree(tmp_path, copied)
+    crashed = reopened(copied)
+    assert crashed.newest_block == 7
+    assert [crashed.find_block(hash_of(block(height))) for height in (1, 7)] == [1, 7]
+    crashed.close()
     store.close()
     store = reopened()
     assert [store.find_block(hash_of(block(height))) for height in range(1, 8)] == list(range(1, 8))
