@@ -31,6 +31,7 @@ from strongroom.node.metrics.observer import Observer
 from strongroom.node.network.handshake import Handshake, Wire
 from strongroom.node.ordering.effects import Accuse, Append, Sign, Sync, ViewChanged
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.methods import METHODS, OK, UNKNOWN
 
 
 async def test_the_driver_tells_of_records_syncs_votes_views_and_proofs(tmp_path: Path) -> None:
@@ -185,6 +186,20 @@ async def test_the_front_door_tells_of_calls_refusals_subscriptions_and_missed_h
     assert value("rpc_missed_blocks_total") == 7
     door_names = {name for name in METRICS if name.startswith(f"{PREFIX}rpc_")}
     assert {name for name in names_of(text) if "rpc_" in name} == door_names
+
+
+async def test_calls_that_went_well_or_found_no_room_are_there_at_0_for_every_method() -> None:
+    """StrongroomOverloaded takes a rate of the second: of a series that begins at 1 the first is
+    not seen."""
+    async with opened() as door, door.http.get(f"{door.url}/metrics") as response:
+        told = samples_of(await response.text())
+    counted = {labels: n for (name, labels), n in told.items() if name.endswith("requests_total")}
+    assert counted == {
+        (("code", code), ("method", method)): 0
+        for method in (*METHODS, UNKNOWN)
+        for code in (OK, str(Overloaded.code))
+        if method != UNKNOWN or code != OK
+    }
 
 
 async def test_a_subscription_that_has_ended_counts_no_more() -> None:
