@@ -217,15 +217,23 @@ async def test_a_subscription_that_has_ended_counts_no_more() -> None:
     assert told[f"{PREFIX}rpc_subscriptions", (("topic", "heads"),)] == 0
 
 
-async def test_T70_at_the_clients_door_metrics_are_made_anew_now_and_then() -> None:
+async def test_T70_metrics_are_made_anew_now_and_then_also_at_a_socket_of_their_own() -> None:
+    """That socket may be opened to others; and then whoever asks in a loop has the event loop."""
     from strongroom.node.rpc.monitoring import Told as LastText
 
     made: list[int] = []
+    now = 7.0
 
     def make() -> str:
         made.append(1)
         return str(len(made))
 
-    last = LastText()
-    assert [last.get(True, make) for _ in range(50)] == ["1"] * 50
-    assert [last.get(False, make) for _ in range(2)] == ["2", "3"]
+    last = LastText(lambda: now)
+    for own in (False, True, False, True):
+        assert [last.get(own, make) for _ in range(50)] == ["1"] * 50
+    now += 0.2
+    assert [last.get(False, make), last.get(True, make)] == ["1", "2"]
+    now += 0.4
+    assert last.get(False, make) == "2"
+    now += 0.2
+    assert last.get(False, make) == "3"
