@@ -27,7 +27,9 @@ tells of happens. Names are an interface: a change keeps a line in [CHANGELOG.md
 - `GET /metrics` at the clients' address, over TLS. They are public facts, and anybody may read
   them; the text is made anew at most twice a second there.
 - `metrics = "127.0.0.1:7420"` in `node.toml`: the same without TLS on an address of its own, for an
-  agent on the same machine; nothing else is served there. `health` serves them too.
+  agent on the same machine; nothing else is served there. `health` serves them too. The text is
+  made anew at most ten times a second there; `strongroom node run --check` warns of an address that
+  others reach.
 - [deploy/prometheus/prometheus.yml](deploy/prometheus/prometheus.yml) is a scrape configuration:
   its `ca_file` holds the nodes' certificates, so that nobody else is taken for a node.
 - [deploy/grafana/strongroom.json](deploy/grafana/strongroom.json) is a dashboard,
@@ -52,8 +54,11 @@ be some blocks old without anything being wrong.
 
 Ordering and execution are noted a few times a block, never for each transaction: 8.7 µs of
 processor time for a block of 512 transactions, 0.02 µs each (median of 9, 2026-11-30, load average
-3.8). One observation of our histogram takes 0.15 µs, of the library's own 0.70 µs. A scrape is made
-in about 5 ms of the event loop.
+3.8). One observation of our histogram takes 0.15 µs, of the library's own 0.70 µs.
+
+A scrape of a node's own registry takes 7.5 ms of the event loop: 1,419 lines, with a histogram of
+each of the enclave's operations (processor time, median of 20, 2026-11-30, load average 18.9: a
+busy machine). The front door's own lines come on top.
 """
 LOGS_HEAD = """# The log
 

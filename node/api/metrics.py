@@ -23,6 +23,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from strongroom.consensus.types import PublicKey
+from strongroom.enclave.door.requests import Op
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.governance.records import Status
@@ -30,6 +31,7 @@ from strongroom.node.api.node_state import NodeState
 from strongroom.node.api.public_state import rules_of, validator_names
 from strongroom.node.api.sources import Sources
 from strongroom.node.metrics.catalogue import (
+    EVIDENCE_REFUSALS,
     MEMPOOL_REFUSALS,
     STAGES,
     STATES,
@@ -180,7 +182,8 @@ class NodeMetrics(Collector):
     def _enclave(self, state: NodeState) -> Iterator[Metric]:
         waits = self._sources.enclave.waits
         yield counters(
-            "enclave_requests_total", [((op.lower(),), one.count) for op, one in waits.items()]
+            "enclave_requests_total",
+            [((op.name.lower(),), waits[op.name].count if op.name in waits else 0) for op in Op],
         )
         yield histograms(
             "enclave_request_seconds", [((op.lower(),), one) for op, one in waits.items()]
@@ -189,7 +192,8 @@ class NodeMetrics(Collector):
         yield gauge("attestation_age_limit_seconds", self._age_limit(state) / 1000)
         refusals = self._sources.links.handshake.refusals
         yield counters(
-            "attestation_refusals_total", [((one,), count) for one, count in refusals.items()]
+            "attestation_refusals_total",
+            [((one,), refusals.get(one, 0)) for one in EVIDENCE_REFUSALS],
         )
 
 

@@ -22,6 +22,8 @@ OUTCOMES_READ_MAX = 64
 OUTCOME_BYTES_MAX = 1024 * 1024
 _NODE = re.compile(r"n\d{1,4}")
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_SERVICE = "service.json"
+"""What makes a folder a service's (node/layout.py); no other folder's files are opened."""
 _LOCATION = struct.Struct(">QQI")
 """Segment, offset, size: as the index keeps them (node/ledger/index.py)."""
 _BEFORE_PAYLOAD = 4 + 4 + 4 + 1 + 8
@@ -68,6 +70,8 @@ def _ids(directory: Path, typed: str) -> Iterator[str]:
     the newest."""
     if not _DIGITS.fullmatch(typed):
         return
+    if not (directory / _SERVICE).is_file():
+        return
     for name in sorted(_nodes(directory, "")):
         if (directory / name / "index" / "data.mdb").is_file():
             yield from _ids_of(directory / name, typed)
@@ -112,7 +116,10 @@ def _newest(index: "lmdb.Environment", ledger: Path) -> Iterator[str]:
                 return
             segment, offset, size = _LOCATION.unpack(cursor.value())
             if size <= OUTCOME_BYTES_MAX:
-                with (ledger / f"blocks-{segment:012d}.log").open("rb") as file:
+                path = ledger / f"blocks-{segment:012d}.log"
+                if not path.is_file():  # to open a FIFO is to wait for whoever writes into it
+                    return
+                with path.open("rb") as file:
                     file.seek(offset + _BEFORE_PAYLOAD)
                     ids = msgpack.unpackb(file.read(size - _BEFORE_PAYLOAD))[_IDS_AT]
                 for at in range(0, len(ids) - _ID_SIZE + 1, _ID_SIZE):

@@ -93,6 +93,7 @@ class Examination:
             ("pin", self._pin),
             ("certificate", self._certificate),
             ("ports", self._ports),
+            ("plain", self._plain),
         ):
             await self._look(what, partial(asyncio.to_thread, look))
         await self._look("evidence", self._evidence)
@@ -269,6 +270,18 @@ class Examination:
                     "machine, or on 0.0.0.0, and announce the name"
                 ) from None
         self._note("ports", Level.OK, f"{', '.join(map(str, listens))} can be had")
+
+    def _plain(self) -> None:
+        """Health and metrics have no TLS, and no allowance for each caller (T70)."""
+        for name, address in (("health", self._config.health), ("metrics", self._config.metrics)):
+            if address is not None and not address.is_loopback:
+                self._note(
+                    "plain",
+                    Level.WARNING,
+                    f"{name} = {address} is served without TLS to whoever reaches it: use an "
+                    "address of this machine alone, as 127.0.0.1, or have a firewall let your own "
+                    "probes in and nobody else",
+                )
 
     async def _names(self) -> None:
         """What is announced and where peers are resolves; a peer's trouble is only told."""

@@ -1,7 +1,8 @@
 """Every metric of a node: name, kind, unit, labels and words. docs/metrics.md is made from it.
 
 Owns the names, which are an interface: dashboards and alerts are written against them. A label's
-values are registered nodes or an enumeration here, never anything that a caller chose.
+values are registered nodes or an enumeration, never anything that a caller chose; a counter has
+them all from the start, since no rate sees a series that begins at 1.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +16,7 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
+from strongroom.enclave.attestation.reasons import Reason
 from strongroom.node.metrics.tallies import Histogram
 
 PREFIX = "strongroom_"
@@ -48,6 +50,9 @@ STATES = ("starting", "joining", "syncing", "following", "voting", "suspended", 
 STAGES = ("batch", "order", "record", "execute", "answer")
 VOTES = ("notarize", "nullify", "finalize")
 MEMPOOL_REFUSALS = ("full", "too_large", "not_ready", "screened")
+OTHER_REASON = "other"
+"""Of refused evidence that names no reason of the enumeration."""
+EVIDENCE_REFUSALS = (*map(str, Reason), OTHER_REASON)
 REJECTIONS = ("no_place", "gave_way", "foreign", "content_type", "too_large", "too_slow")
 """Why the front door turns something away before it is a call."""
 

@@ -18,7 +18,6 @@ import structlog
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical, PeerFault
 from strongroom.consensus.types import ChainId, PublicKey
-from strongroom.enclave.attestation.reasons import Reason
 from strongroom.enclave.primitives import random_bytes, verify
 from strongroom.node import tls
 from strongroom.node.config import Address
@@ -27,6 +26,7 @@ from strongroom.node.enclave_client.refusals import Refusal
 from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.machine.transports import abort
+from strongroom.node.metrics.catalogue import EVIDENCE_REFUSALS, OTHER_REASON
 from strongroom.node.metrics.tallies import Count
 
 HANDSHAKE_SECONDS = 10.0
@@ -34,9 +34,6 @@ HANDSHAKE_BYTES_MAX = 64 * 1024
 HANDSHAKE_FRAMES_MAX = 8
 LINK_BYTES_MAX = codec.MESSAGE_BYTES_MAX
 PROTOCOL_NAME = "strongroom-link/1"
-OTHER_REASON = "other"
-"""Of a refusal that names no reason of the enumeration."""
-_REASONS = frozenset(map(str, Reason))
 
 log = structlog.get_logger()
 
@@ -168,7 +165,8 @@ class Handshake:
             peer = await self.enclave.check_link(evidence, nonce, self.wall_ms())
         except Refusal as refusal:
             log.warning("attestation.refused", reason=refusal.reason or str(refusal))
-            self.refusals[refusal.reason if refusal.reason in _REASONS else OTHER_REASON] += 1
+            known = refusal.reason in EVIDENCE_REFUSALS
+            self.refusals[refusal.reason if known else OTHER_REASON] += 1
             raise
         if peer.node_key == self.node_key:
             raise PeerFault("evidence of this node itself")

@@ -39,7 +39,7 @@ class Rendered(Protocol):
 class Kept(Protocol):
     """A text that is made anew now and then."""
 
-    def get(self, kept: bool, make: Callable[[], str]) -> str: ...
+    def get(self, own: bool, make: Callable[[], str]) -> str: ...
 
 
 TOLD = web.AppKey("told", Kept)

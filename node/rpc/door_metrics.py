@@ -12,9 +12,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from strongroom.node.faults import Overloaded
 from strongroom.node.metrics.catalogue import REJECTIONS, counters, gauge, gauges, histograms
 from strongroom.node.rpc import app_keys as keys
 from strongroom.node.rpc.feed import TOPICS
+from strongroom.node.rpc.methods import METHODS, OK, UNKNOWN
 
 _REASONS = {
     HTTPStatus.FORBIDDEN: "foreign",
@@ -24,6 +26,14 @@ _REASONS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "no_place",
 }
 """What a refusal by HTTP is counted as; whatever else (404, 405) is no call and no load."""
+
+_FROM_THE_START = {
+    (method, code): 0
+    for method in (*METHODS, UNKNOWN)
+    for code in (OK, str(Overloaded.code))
+    if method != UNKNOWN or code != OK
+}
+"""Told at 0: an alert takes a rate of the second, which does not see a series that begins at 1."""
 
 
 class DoorMetrics(Collector):
@@ -51,7 +61,7 @@ class DoorMetrics(Collector):
             "no_place": sum(one.turned_away for one in listeners),
             "gave_way": sum(one.gave_way for one in listeners),
         }
-        yield counters("rpc_requests_total", counts.calls.items())
+        yield counters("rpc_requests_total", {**_FROM_THE_START, **counts.calls}.items())
         yield histograms(
             "rpc_request_seconds", [((name,), one) for name, one in counts.seconds.items()]
         )

@@ -4,6 +4,7 @@ clients cannot fill.
 Owns these three routes; the node's numbers are its backend's, the front door's door_metrics.py's.
 """
 
+import math
 import time
 from collections.abc import Callable
 
@@ -24,22 +25,23 @@ _ALWAYS_OPEN = RpcLimits(
     idle_seconds_max=5.0,
 )
 """Of the socket of health and metrics: few connections, and none of them stays."""
-AGE_SECONDS_MAX = 0.5
-"""Making the text takes some milliseconds of the event loop (docs/metrics.md)."""
+AGE_SECONDS_MAX, OWN_AGE_SECONDS_MAX = 0.5, 0.1
+"""How old a text of metrics may be at the clients' door, and at a socket of its own: making it
+takes some milliseconds of the event loop (docs/metrics.md), and either may be asked in a loop."""
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Told:
-    """The last text of metrics: at the clients' door anybody may ask, so there it is made anew at
-    most each `AGE_SECONDS_MAX`; at a socket of one's own, each time."""
+    """The last text of metrics, which is made anew when it is asked for and too old."""
 
-    def __init__(self) -> None:
-        self._text, self._made = "", -AGE_SECONDS_MAX
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._text, self._made = "", -math.inf
 
-    def get(self, kept: bool, make: Callable[[], str]) -> str:
-        """The text; with `kept`, one that is not older than that."""
-        now = time.monotonic()
-        if not kept or now - self._made >= AGE_SECONDS_MAX:
+    def get(self, own: bool, make: Callable[[], str]) -> str:
+        """The text; `own`: it is asked for at a socket of its own."""
+        now = self._clock()
+        if now - self._made >= (OWN_AGE_SECONDS_MAX if own else AGE_SECONDS_MAX):
             self._text, self._made = make(), now
         return self._text
 
@@ -83,7 +85,7 @@ def _health(word: str, good: bool, more: Document | None = None) -> web.Response
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    own = keys.MAIN not in request.app
+    own = keys.MAIN in request.app
     app = request.app.get(keys.MAIN, request.app)
     text = app[keys.TOLD].get(own, lambda: app[keys.BACKEND].metrics() + app[keys.METRICS].render())
     return web.Response(body=text.encode(), headers={"Content-Type": _METRICS_TYPE})

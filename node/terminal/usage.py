@@ -79,12 +79,27 @@ def _what(error: Any) -> str:
     if kind == "NoSuchOption":
         from strongroom.node.near_names import did_you_mean
 
+        if re.fullmatch(r"-[0-9]", error.option_name) and _takes_height(error.ctx):
+            return "a height is 0 or more, or latest: none is below 0"
         near = did_you_mean(error.option_name, _options(error.ctx))
         return f"no such option {error.option_name}{': ' if near else ''}{near}"
     text = str(error.format_message()).strip().rstrip(".")
     for said, plain in _PLAINER:
         text = re.sub(said, plain, text)
-    return text[:1].lower() + text[1:]
+    return text[:1].lower() + text[1:] + _neighbours(text, error.ctx)
+
+
+def _neighbours(text: str, context: Any) -> str:
+    """All words of a group, when none of them is near to the one that it has not."""
+    named = sorted(getattr(getattr(context, "command", None), "commands", ()))
+    if not re.fullmatch(r"No such command '[^']*'", text) or context.parent is None:
+        return ""
+    return f": there are {', '.join(named)}"
+
+
+def _takes_height(context: Any) -> bool:
+    params = context.command.params if context is not None else ()
+    return any(param.metavar == "H" for param in params)
 
 
 def _options(context: Any) -> Sequence[str]:

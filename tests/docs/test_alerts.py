@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from cryptography import x509
 from tests.docs.promql import metrics_in
 
+from strongroom.node import tls
+from strongroom.node.config import Address
 from strongroom.node.metrics.catalogue import METRICS
 
 yaml: Any = pytest.importorskip("yaml", reason="PyYAML comes with the linters of the test extra")
@@ -19,6 +22,7 @@ yaml: Any = pytest.importorskip("yaml", reason="PyYAML comes with the linters of
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deploy" / "prometheus"
 RULES, SCRAPE = FOLDER / "alerts.yml", FOLDER / "prometheus.yml"
+SCRAPES = (SCRAPE, FOLDER / "kubernetes.yml")
 PAGE = ROOT / "docs" / "alerts.md"
 NODE = {"job": "strongroom", "instance": "n0:7400"}
 ALL = {"job": "strongroom"}
@@ -26,7 +30,7 @@ ONE = {"instance": "n0:7400"}
 
 
 class Case(NamedTuple):
-    """Made-up series, a minute between their values, and what is to fire at a minute."""
+    """Made-up series, and what is to fire at a minute."""
 
     alert: str
     words: str
@@ -34,6 +38,8 @@ class Case(NamedTuple):
     minute: int
     fires: tuple[tuple[str, dict[str, str]], ...] = ()
     """(severity, its other labels)."""
+    interval: str = "1m"
+    """From one scrape to the next."""
 
 
 def one(name: str, more: str = "", instance: str = "n0") -> str:
@@ -51,6 +57,13 @@ def four(up: int) -> dict[str, str]:
     shown = {one("up", instance=f"n{i}"): "1x20" if i < up else "0x20" for i in range(4)}
     known = {s("consensus_quorum_size", instance=f"n{i}"): "3x20" for i in range(up)}
     return shown | known
+
+
+def silent(nodes: int) -> dict[str, str]:
+    """So many nodes of a service of four, which answered for half an hour and then no more."""
+    shown = {one("up", instance=f"n{i}"): "1x30 0x300" for i in range(nodes)}
+    names = [s("consensus_quorum_size", instance=f"n{i}") for i in range(nodes)]
+    return shown | dict.fromkeys(names, "3x30 stale")
 
 
 def syncs(slow: float) -> dict[str, str]:
@@ -80,8 +93,27 @@ CASES = [
     Case("NoProgress", "they wait, the height rests", {HEIGHT: "7x20", WAITING: "3x20"}, 5, PAGED),
     Case("NoProgress", "nothing waits", {HEIGHT: "7x20", WAITING: "0x20"}, 5),
     Case("NoProgress", "blocks come", {HEIGHT: "7+1x20", WAITING: "3x20"}, 5),
+    Case(
+        "NoProgress",
+        "blocks come, and are looked at each 75 s: more than a minute apart",
+        {HEIGHT: "7+1x20", WAITING: "3x20"},
+        10,
+        interval="75s",
+    ),
     Case("NoQuorum", "two of four answer", four(2), 5, (("page", ALL),)),
     Case("NoQuorum", "three of four answer", four(3), 5),
+    Case("NoQuorum", "none has answered for five hours", silent(4), 330, (("page", ALL),)),
+    Case("NoQuorum", "none ever answered", four(0), 5, (("page", ALL),)),
+    Case("NoQuorum", "the one node that is looked at", silent(1), 330),
+    Case(
+        "NoQuorum",
+        "seven validators have become four, and three are gone",
+        {
+            **{one("up", instance=f"n{i}"): "1x90" if i < 4 else "1x30 0x60" for i in range(7)},
+            **{s("consensus_quorum_size", instance=f"n{i}"): "5x30 3x60" for i in range(4)},
+        },
+        80,
+    ),
     Case(
         "NoQuorum",
         "an organisation that looks at its own node alone",
@@ -124,6 +156,13 @@ CASES = [
         5,
         PAGED,
     ),
+    Case(
+        "Equivocation",
+        "one was, and the node has been started again, which counts from 0",
+        {s("consensus_equivocations_total"): "0x3 1x20 0x300"},
+        300,
+        PAGED,
+    ),
     Case("Equivocation", "none was", {s("consensus_equivocations_total"): "0x20"}, 5),
     Case(
         "AttestationOld",
@@ -138,6 +177,13 @@ CASES = [
         "at a link, just now",
         {EVIDENCE: "0 0 1x20"},
         5,
+        (("ticket", {**NODE, "reason": "measurement"}),),
+    ),
+    Case(
+        "AttestationRefused",
+        "for the first time since the start, of the reasons that are there at 0",
+        {EVIDENCE: "0x20 1x20", s("attestation_refusals_total", 'reason="vmpl"'): "0x40"},
+        24,
         (("ticket", {**NODE, "reason": "measurement"}),),
     ),
     Case("AttestationRefused", "an hour ago", {EVIDENCE: "0 1x90"}, 80),
@@ -174,7 +220,7 @@ def judged(folder: Path, cases: list[Case]) -> subprocess.CompletedProcess[str]:
     tests = [
         {
             "name": f"{case.alert}: {case.words}",
-            "interval": "1m",
+            "interval": case.interval,
             "input_series": [{"series": k, "values": v} for k, v in case.series.items()],
             "alert_rule_test": [
                 {
@@ -213,18 +259,41 @@ def test_a_wrong_expectation_is_no_success(tmp_path: Path) -> None:
 def test_rules_and_scrape_example_are_what_prometheus_takes(tmp_path: Path) -> None:
     done = promtool("check", "rules", "--lint-fatal", str(RULES))
     assert done.returncode == 0, done.stdout + done.stderr
-    for file in (RULES, SCRAPE):
+    for file in (RULES, *SCRAPES):
         shutil.copy(file, tmp_path)
     (tmp_path / "nodes.pem").touch()
-    done = promtool("check", "config", str(tmp_path / SCRAPE.name))
-    assert done.returncode == 0, done.stdout + done.stderr
+    for file in SCRAPES:
+        done = promtool("check", "config", str(tmp_path / file.name))
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_scrape_example_verifies_the_nodes_by_their_certificates() -> None:
-    (scrape,) = yaml.safe_load(SCRAPE.read_text())["scrape_configs"]
+@pytest.mark.parametrize("file", SCRAPES, ids=lambda file: file.name)
+def test_a_scrape_example_has_the_jobs_name_and_verifies_nodes_by_their_certificates(
+    file: Path,
+) -> None:
+    (scrape,) = yaml.safe_load(file.read_text())["scrape_configs"]
     assert (scrape["scheme"], scrape["job_name"]) == ("https", "strongroom")
     assert scrape["tls_config"] == {"ca_file": "nodes.pem"}
     assert 'job="strongroom"' in RULES.read_text()
+
+
+def test_in_kubernetes_nodes_are_scraped_by_names_that_certificates_hold() -> None:
+    """The service of a release has its node's name, and no other job finds the pods: with another
+    job's name NodeDown would never fire."""
+    (scrape,) = yaml.safe_load(SCRAPES[1].read_text())["scrape_configs"]
+    (targets,) = (one["targets"] for one in scrape["static_configs"])
+    for target in targets:
+        name = Address.parse(target).host
+        shown = x509.load_pem_x509_certificate(tls.make_certificate(name).certificate)
+        held = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert name in held.get_values_for_type(x509.DNSName)
+    assert "--set name=n1" in (ROOT / "docs" / "deploy.md").read_text()
+    found = [
+        file
+        for file in (ROOT / "docs" / "deploy").rglob("*.yaml")
+        if "prometheus.io/scrape" in file.read_text()
+    ]
+    assert found == []
 
 
 def test_the_twelve_of_the_issue_are_there_with_two_severities_and_their_words() -> None:

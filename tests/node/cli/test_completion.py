@@ -2,12 +2,14 @@
 folder or is typed is ever run."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from scripts import completions
+from tests.hang import HANG_SECONDS
 from tests.node.cli.shells import Shell
 from tests.node.client.test_commands import PAY, shell
 from tests.node.explorer.files import write_ledger
@@ -62,6 +64,7 @@ def asked(folder: Path, *words: str) -> list[str]:
         cwd=folder,
         env={"PATH": BIN},
         check=False,
+        timeout=HANG_SECONDS,
     )
     assert done.returncode == 0
     assert done.stderr == ""
@@ -170,6 +173,7 @@ async def test_ids_are_those_of_the_newest_transactions_or_that_begin_so(tmp_pat
     async with shell(tmp_path) as run:
         paid = [(await run.json(*PAY))["id"] for _ in range(3)]
         write_ledger(tmp_path / "n0", run.service)
+        assert (tmp_path / "service.json").is_file()
         found = asked(tmp_path, "id", str(tmp_path))
         assert set(paid) <= set(found)
         assert found == sorted(found)
@@ -177,6 +181,21 @@ async def test_ids_are_those_of_the_newest_transactions_or_that_begin_so(tmp_pat
             for digits in (3, 8, 63, 64):
                 assert id in asked(tmp_path, "id", str(tmp_path), id[:digits])
         assert asked(tmp_path, "id", str(tmp_path), "0" * 64) == []
+        for log in (tmp_path / "n0" / "ledger").glob("blocks-*.log"):
+            log.unlink()
+            os.mkfifo(log)
+        assert asked(tmp_path, "id", str(tmp_path)) == [], "nobody ever writes into it"
+
+
+async def test_ids_are_told_of_a_services_folder_and_of_no_other(tmp_path: Path) -> None:
+    """Whose folder one stands in, nobody knows: its files are not opened."""
+    async with shell(tmp_path) as run:
+        await run.json(*PAY)
+        write_ledger(tmp_path / "n0", run.service)
+        assert asked(tmp_path, "id", str(tmp_path))
+        (tmp_path / "service.json").unlink()
+        assert asked(tmp_path, "id", str(tmp_path)) == []
+        assert asked(tmp_path, "id", str(tmp_path), "0") == []
 
 
 @pytest.fixture(scope="module")

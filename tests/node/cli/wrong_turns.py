@@ -68,6 +68,20 @@ COMMAND_LINE = (
         N,
     ),
     WrongTurn(
+        "a word that another group has",
+        "keys get",
+        "no such command 'get': there are list, new, show; see `strongroom keys --help`",
+        2,
+        N,
+    ),
+    WrongTurn(
+        "a height below 0",
+        "explorer block -1",
+        "a height is 0 or more, or latest: none is below 0; see `strongroom explorer block --help`",
+        2,
+        N,
+    ),
+    WrongTurn(
         "nobody calls",
         PAY,
         "missing --as NAME (Identity of the folder's keys/); see `strongroom call --help`",

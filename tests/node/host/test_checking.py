@@ -136,6 +136,31 @@ async def test_a_port_that_is_taken_is_told_with_its_holder(founded: World) -> N
     assert f"{config.rpc} is taken by process {os.getpid()}" in text
 
 
+async def test_T70_what_is_served_without_tls_beyond_this_machine_is_a_warning(
+    founded: World,
+) -> None:
+    def warned(look: Examination) -> list[str]:
+        return [one.text for one in look.findings if one.what == "plain"]
+
+    config = on_free_ports(founded["bank1"])
+    held = ports.reserve_free(2)
+    numbers = held.ports
+    held.release()
+    inside = [Address(host, port) for host, port in zip(("127.0.0.1", "::1"), numbers, strict=True)]
+    look = await looked(replace(config, health=inside[0], metrics=inside[1]))
+    assert warned(look) == []
+    wide = Address("0.0.0.0", numbers[0])
+    look = await looked(replace(config, health=wide, metrics=inside[0]))
+    assert warned(look) == [
+        f"health = {wide} is served without TLS to whoever reaches it: use an address of this "
+        "machine alone, as 127.0.0.1, or have a firewall let your own probes in and nobody else"
+    ]
+    assert look.good
+    assert {one.level for one in look.findings if one.what == "plain"} == {Level.WARNING}
+    look = await looked(replace(config, metrics=Address("ledger.example", numbers[0])))
+    assert "metrics = ledger.example" in warned(look)[0]
+
+
 async def test_names_that_do_not_resolve_are_the_own_ones_fault_and_a_peers_trouble(
     founded: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ from strongroom.node.metrics.observer import Observer
 from strongroom.node.network.handshake import Handshake, Wire
 from strongroom.node.ordering.effects import Accuse, Append, Sign, Sync, ViewChanged
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.methods import METHODS, OK, UNKNOWN
 
 
 async def test_the_driver_tells_of_records_syncs_votes_views_and_proofs(tmp_path: Path) -> None:
@@ -187,6 +188,20 @@ async def test_the_front_door_tells_of_calls_refusals_subscriptions_and_missed_h
     assert {name for name in names_of(text) if "rpc_" in name} == door_names
 
 
+async def test_calls_that_went_well_or_found_no_room_are_there_at_0_for_every_method() -> None:
+    """StrongroomOverloaded takes a rate of the second: of a series that begins at 1 the first is
+    not seen."""
+    async with opened() as door, door.http.get(f"{door.url}/metrics") as response:
+        told = samples_of(await response.text())
+    counted = {labels: n for (name, labels), n in told.items() if name.endswith("requests_total")}
+    assert counted == {
+        (("code", code), ("method", method)): 0
+        for method in (*METHODS, UNKNOWN)
+        for code in (OK, str(Overloaded.code))
+        if method != UNKNOWN or code != OK
+    }
+
+
 async def test_a_subscription_that_has_ended_counts_no_more() -> None:
     async with opened() as door, door.http.ws_connect(f"{door.url}/ws") as socket:
         words = {"jsonrpc": "2.0", "id": 1, "method": "ledger_subscribe"}
@@ -202,15 +217,23 @@ async def test_a_subscription_that_has_ended_counts_no_more() -> None:
     assert told[f"{PREFIX}rpc_subscriptions", (("topic", "heads"),)] == 0
 
 
-async def test_T70_at_the_clients_door_metrics_are_made_anew_now_and_then() -> None:
+async def test_T70_metrics_are_made_anew_now_and_then_also_at_a_socket_of_their_own() -> None:
+    """That socket may be opened to others; and then whoever asks in a loop has the event loop."""
     from strongroom.node.rpc.monitoring import Told as LastText
 
     made: list[int] = []
+    now = 7.0
 
     def make() -> str:
         made.append(1)
         return str(len(made))
 
-    last = LastText()
-    assert [last.get(True, make) for _ in range(50)] == ["1"] * 50
-    assert [last.get(False, make) for _ in range(2)] == ["2", "3"]
+    last = LastText(lambda: now)
+    for own in (False, True, False, True):
+        assert [last.get(own, make) for _ in range(50)] == ["1"] * 50
+    now += 0.2
+    assert [last.get(False, make), last.get(True, make)] == ["1", "2"]
+    now += 0.4
+    assert last.get(False, make) == "2"
+    now += 0.2
+    assert last.get(False, make) == "3"

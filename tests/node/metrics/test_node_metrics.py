@@ -13,9 +13,11 @@ from tests.node.metrics.told import Told, names_of
 from strongroom.consensus.replica.events import Cast, CertificateRecord, Commit
 from strongroom.consensus.replica.records import encode_record
 from strongroom.consensus.types import Epoch, Height, Milliseconds, View
+from strongroom.enclave.attestation.reasons import Reason
+from strongroom.enclave.door.requests import Op
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node.framing import Traffic
-from strongroom.node.metrics.catalogue import METRICS, PREFIX, Kind
+from strongroom.node.metrics.catalogue import METRICS, OTHER_REASON, PREFIX, Kind
 from strongroom.node.metrics.observer import OPEN_HEIGHTS_MAX, Observer
 
 HEADER = samples.HEADER
@@ -126,7 +128,7 @@ MOVES: list[tuple[str, dict[str, str], Callable[[Told], None]]] = [
     (
         "attestation_refusals_total",
         {"reason": "length"},
-        lambda told: told.refusals.update(length=1),
+        lambda told: told.refusals.update({"length": 1}),
     ),
     ("traces_dropped_total", {}, lambda told: told.observer.drop_trace()),
 ]
@@ -175,6 +177,39 @@ def test_a_number_moves_when_what_it_tells_of_happens(
     after = value()
     assert after > 0
     assert after > before or name in ALWAYS
+
+
+COUNTED = [
+    (PREFIX + name, labels, move)
+    for name, labels, move in MOVES
+    if name.endswith("_total") and labels
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"), [(name, labels) for name, labels, _ in COUNTED], ids=str
+)
+def test_a_counter_is_there_at_0_before_it_moves(
+    told: Told, name: str, labels: dict[str, str]
+) -> None:
+    """`increase` and `rate` do not see a series that begins at 1: its first refusal would be
+    nobody's alert."""
+    assert told.samples()[name, tuple(sorted(labels.items()))] == 0
+
+
+def test_a_counter_has_no_series_later_that_it_had_not_from_the_start(told: Told) -> None:
+    """Of every reason, operation and code that there is."""
+
+    def series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+        return {key for key in told.samples() if key[0].endswith("_total")}
+
+    before = series()
+    for _, _, move in COUNTED:
+        move(told)
+    told.refusals.update(dict.fromkeys([*map(str, Reason), OTHER_REASON], 1))
+    for op in Op:
+        told.enclave.waits[op.name].observe(0.001)
+    assert series() == before
 
 
 def test_each_number_of_the_catalogue_has_a_move_here_or_is_the_front_doors() -> None:
