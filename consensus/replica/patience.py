@@ -18,10 +18,14 @@ ROUNDS_MAX = 1024
 """Own rounds of which the shortest counts: when links become slower for good, what they take now is
 the measure after so many."""
 GAP_DELTAS_MAX = 0.25
-"""A leader waits no longer than so many Δ, and as long again for the rest of a full block: others
-wait 4Δ for a proposal (R9)."""
+"""A leader waits no longer than so many Δ0, and as long again for the rest of a full block: others
+wait 4Δ for a proposal, and their Δ is Δ0 at least (R9). The leader's own Δ is no measure: strikes
+that it alone has seen make it grow here and nowhere else."""
 WEIGHT = 0.2
 """Of the newest round in the mean."""
+TELLING_ROUNDS_MAX = 4.0
+"""A round counts in the mean as so many of the shortest at most: one hour in which the process
+stood still, or one round that a liar held up, is forgotten after a few."""
 
 
 class Patience:
@@ -46,11 +50,14 @@ class Patience:
         led, at = self._proposed
         self._proposed = None
         if notarized and view == led + 1:
-            took = max(0.0, now - at)
-            self._mean = took if not self._rounds else self._mean + WEIGHT * (took - self._mean)
+            took, first = max(0.0, now - at), not self._rounds
             self._note(took)
+            most = TELLING_ROUNDS_MAX * self._shortest
+            told = min(took, most)
+            self._mean = told if first else min(most, self._mean + WEIGHT * (told - self._mean))
 
     def _note(self, took: float) -> None:
+        """Keep it among the rounds of late, and the shortest of them up to date."""
         full = len(self._rounds) == ROUNDS_MAX
         forgotten = self._rounds[0] if full else inf
         self._rounds.append(took)
@@ -64,17 +71,16 @@ class Patience:
         """Seconds that a round takes longer than the shortest one of late."""
         return max(0.0, self._mean - self._shortest)
 
-    def gap(self, share: float, delta: float) -> float:
+    def gap(self, share: float) -> float:
         """Seconds from entering a view to a proposal.
 
         Args:
             share: 0 to 1, by the batches of the block below: of a lone one there is little company
                 to wait for.
-            delta: Δ in seconds; twice a gap stays far below t_prop.
         """
         if not self._rounds or not self._mean:
             return 0.0
         settings, queueing = self._settings, self.queueing
         learnt = settings.gap_per_queueing * queueing * (queueing / self._mean)
-        most = min(settings.gap_rounds_max * self._shortest, GAP_DELTAS_MAX * delta)
+        most = min(settings.gap_rounds_max * self._shortest, GAP_DELTAS_MAX * settings.delta0)
         return share * min(learnt, most)

@@ -204,7 +204,7 @@ class ReplicaState:
     def gap_above(self, parent: Header) -> float:
         """Seconds from entering a view to the earliest proposal on this block."""
         batches = min(parent.batch_count, GAPS_MAX)
-        learnt = self.patience.gap(batches / GAPS_MAX, self.delta)
+        learnt = self.patience.gap(batches / GAPS_MAX)
         return self.settings.min_gap * batches + learnt
 
     @property

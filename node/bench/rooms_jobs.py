@@ -94,7 +94,7 @@ async def upload(people: People, file: Path, name: str) -> Document:
     size = file.stat().st_size
     words = ("data", "put", str(file), "--name", name, "--terms", str(terms), "--as", OWNER)
     began = time.monotonic()
-    usage = await asyncio.to_thread(_command, *words, "--dir", str(people.where), "--json")
+    usage = await asyncio.to_thread(run_measured, *words, "--dir", str(people.where), "--json")
     took = time.monotonic() - began
     return {
         "file": file.suffix[1:],
@@ -179,23 +179,23 @@ async def job(people: People, contract: bytes, turn: int) -> float | None:
     return time.monotonic() - began
 
 
-def _command(*words: str) -> Any:
+def run_measured(*words: str) -> Any:
     """Run a command of the command line; what it used.
 
     Raises:
         OperatorFault: it fails.
     """
-    process = subprocess.Popen(  # noqa: S603 (this interpreter, our own command)
+    with subprocess.Popen(  # noqa: S603 (this interpreter, our own command)
         [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    try:
-        assert process.stdout is not None
-        said = process.stdout.read(MEBIBYTE)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    finally:
-        if process.returncode is None:
-            process.kill()
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.read(MEBIBYTE)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            if process.returncode is None:
+                process.kill()
     if process.returncode:
         raise OperatorFault(f"strongroom {' '.join(words[:2])} failed: {_words(said)}")
     return usage

@@ -118,10 +118,13 @@ class Driver:
 
     @property
     def throttled(self) -> bool:
-        """Back-pressure: no new batches now (PROTOCOL §7)."""
+        """Back-pressure: no new batches now (PROTOCOL §7). None either once the epoch has ended
+        here: no block orders them, and a node that lost its log would fork its lane with them, for
+        which peers that are behind accuse it."""
         participant = self.participant
         full = not participant.has_lane or participant.lane_is_full
-        return full or participant.replica.state.throttled
+        state = participant.replica.state
+        return full or state.throttled or state.ended
 
     @property
     def batch_due(self) -> float | None:

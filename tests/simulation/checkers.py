@@ -93,8 +93,13 @@ class Omniscient:
         Raises:
             Violation: something is missing.
         """
+        ends = {
+            record.certificate.statement.epoch
+            for record in log.records
+            if isinstance(record, FinalRecord) and self._is_end(record)
+        }
         if epoch <= self._lost_log.get(node, Epoch(-1)):
-            if not silent:
+            if not silent and epoch not in ends:
                 raise Violation("whoever lost its log is silent", f"node {node}, epoch {epoch}")
             return
         over = max(map(epoch_of_record, log.records), default=Epoch(0))
@@ -103,9 +108,8 @@ class Omniscient:
         forgotten = {epoch: final}
         for record in log.records:
             if isinstance(record, FinalRecord):
-                at, header = record.certificate.statement, record.header
-                ends = header.next_epoch != self.epochs[at.epoch].digest
-                view = View(VIEW_MAX) if ends else at.view
+                at = record.certificate.statement
+                view = View(VIEW_MAX) if at.epoch in ends else at.view
                 forgotten[at.epoch] = max(view, forgotten.get(at.epoch, View(0)))
         for said in self._words[node]:
             lost = self._lost_log.get(node, Epoch(-1)) >= said.epoch
@@ -115,6 +119,12 @@ class Omniscient:
                     "promises outlive a crash",
                     f"node {node} forgets {said.kind.name} in view {said.view} of {said.epoch}",
                 )
+
+    def _is_end(self, record: FinalRecord) -> bool:
+        """Is this an epoch's terminal block? Whoever knows it says nothing there any more, which
+        `signed` checks."""
+        epoch = record.certificate.statement.epoch
+        return record.header.next_epoch != self.epochs[epoch].digest
 
     def lost_log(self, node: SignerIndex, epoch: Epoch) -> None:
         """A node lost its log when it had come to this epoch."""

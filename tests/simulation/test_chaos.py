@@ -7,12 +7,22 @@ from tests.simulation.world import World
 
 CI_SEEDS = range(200)
 LONG_SEEDS = range(1_000, 11_000)
+FOUND_SEEDS = (9, 85, 429, 3420)
+"""Each found a fault of the simulated world. 429: a leader of a calm world was skipped that had not
+yet said its first STATUS. 9: a node that started when its timer before the crash was due had none.
+85, 3420: a node lost its log, followed by outcomes to the next epoch and restarted in the one that
+had ended: its log's terminal block keeps it silent, and no record of silence is needed."""
 
 
 @pytest.mark.parametrize("block", range(0, len(CI_SEEDS), 20))
 def test_seeds_are_safe_and_live(block: int) -> None:
     for seed in CI_SEEDS[block : block + 20]:
         Chaos(seed).run()
+
+
+@pytest.mark.parametrize("seed", FOUND_SEEDS)
+def test_a_seed_that_once_failed_holds(seed: int) -> None:
+    Chaos(seed).run()
 
 
 @pytest.mark.parametrize("name", sorted(LIARS))

@@ -5,14 +5,17 @@ from random import Random
 
 import pytest
 from tests.simulation.actors.actor import Liar
+from tests.simulation.actors.honest import STATUS_INTERVAL
 from tests.simulation.network import Network
 from tests.simulation.scenes import Scene
+from tests.simulation.world import START
 
 from strongroom.consensus.messages import (
     BatchMessage,
     CertificateMessage,
     Justify,
     Message,
+    Status,
     VoteMessage,
 )
 from strongroom.consensus.statements import Kind
@@ -211,3 +214,25 @@ def test_row_32_a_laggard_of_ten_thousand_blocks_catches_up() -> None:
     begun = scene.now
     scene.settle(120.0)
     assert scene.now - begun < 60
+
+
+def test_a_node_that_starts_at_the_moment_its_old_timer_was_due_has_a_timer() -> None:
+    """The world's own: its timer before the crash and the new one are due at one moment."""
+    told: list[float] = []
+    scene = Scene(4)
+
+    def note(sender: SignerIndex, _: SignerIndex, message: Message) -> bool:
+        if isinstance(message, Status) and sender == 0:
+            told.append(scene.now)
+        return True
+
+    scene.network.filter = note
+    scene.start()
+    scene.run(0.5)
+    scene.crash(0)
+    scene.run(0.5)
+    assert scene.now == START + STATUS_INTERVAL
+    told.clear()
+    scene.restart(0)
+    scene.run(1.5)
+    assert sorted(set(told)) == [scene.now - 1.5, scene.now - 0.5]

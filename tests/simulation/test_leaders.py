@@ -1,15 +1,23 @@
 """Fault matrix rows 1 to 6 and 16: good, dead, slow, two-faced and wrong leaders."""
 
+from dataclasses import replace
+from random import Random
+
 import pytest
-from tests.simulation.actors.actor import Liar
+from tests.simulation.actors.actor import ActorEvent, Liar, Send
 from tests.simulation.actors.equivocator import Equivocator
 from tests.simulation.actors.false_leader import FLAWS, FalseLeader
+from tests.simulation.actors.puppet import Puppet
 from tests.simulation.actors.silent_proposer import SilentProposer
 from tests.simulation.actors.slow_drip import SlowDrip
+from tests.simulation.network import Network, kind_of, view_of
 from tests.simulation.scenes import DELTA, QUICK, Scene
 
+from strongroom.consensus.messages import Message
+from strongroom.consensus.replica.events import Now
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.statements import Kind
+from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.types import SignerIndex
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7, 10])
@@ -58,6 +66,18 @@ def test_row_2_a_dead_leader_costs_no_timeout_once_its_silence_is_known() -> Non
             slowest = max(slowest, scene.now - begun)
             scene.run(0.3)
         assert slowest < 4 * QUICK.delta0, "no view waits for t_prop"
+
+
+@pytest.mark.parametrize("size", [4, 7, 10])
+def test_row_2_a_leader_is_not_skipped_before_its_first_word_could_come(size: int) -> None:
+    """Nobody has work until then, so a first STATUS is the only sign of life there is (R11)."""
+    for after in (QUICK.skip_after, QUICK.skip_after + 5 * DELTA, 1.5 * QUICK.skip_after):
+        scene = Scene(size)
+        scene.start()
+        scene.run(after)
+        scene.submit((scene.leader(1) + 1) % size, b"first")
+        assert scene.run(1.0, scene.everything_final)
+        assert not scene.views(Kind.NULLIFY)
 
 
 @pytest.mark.parametrize("reached", range(8))
@@ -147,3 +167,57 @@ def test_R11_three_dead_of_ten_do_not_slow_the_rest() -> None:
     scene.submit(0, b"late")
     assert scene.run(2.0, scene.everything_final)
     assert scene.now - begun < 20 * DELTA
+
+
+class HoldsBack(Puppet):
+    """Votes for every other view alone: rounds take now as long as links, now as long as the
+    slowest member."""
+
+    def twist(self, sends: list[Send], event: ActorEvent, now: Now) -> list[Send]:
+        """Drop NOTARIZE of odd views."""
+        return [
+            send
+            for send in sends
+            if view_of(send.message) % 2 == 0 or kind_of(send.message) != "vote-NOTARIZE"
+        ]
+
+
+class OneSlow(Network):
+    """Everything to and from one member takes six times as long."""
+
+    slow = SignerIndex(3)
+
+    def delays(self, sender: SignerIndex, receiver: SignerIndex, message: Message) -> list[float]:
+        """As long as that."""
+        return [6 * DELTA if self.slow in (sender, receiver) else DELTA]
+
+
+class Waits(Scene):
+    """Sees how long a member that leads had been in a view when it proposed."""
+
+    waited: dict[tuple[int, int], float]
+
+    def signed(self, node: SignerIndex, statement: Statement) -> None:
+        """Its own NOTARIZE goes out with the proposal."""
+        super().signed(node, statement)
+        state = self.honest(node).replica.state
+        if statement.kind is Kind.NOTARIZE and self.leader(statement.view) == node:
+            waited = self.now - state.pacemaker.entered
+            self.waited[(node, int(statement.view))] = waited
+
+
+def test_T30_votes_held_back_and_a_slow_peer_make_no_leader_wait_beyond_its_bound() -> None:
+    settings = replace(QUICK, gap_per_queueing=1_000.0, gap_rounds_max=1_000.0)
+    scene = Waits(5, liars={1: HoldsBack}, settings=settings, network=OneSlow(Random(1)))
+    scene.waited = {}
+    scene.start()
+    scene.load(600, every=0.005)
+    scene.run(0.1)
+    scene.waited.clear()
+    scene.run(2.5)
+    # With work at hand a leader waits twice its gap at most: half of Δ0.
+    assert max(scene.waited.values()) <= settings.delta0 / 2 + 0.001
+    assert max(scene.waited.values()) > settings.delta0 / 5, "nobody waited: nothing is tested"
+    assert {node for node, _ in scene.waited} == {0, 2, 3, 4}
+    scene.settle(5.0)
+    assert not scene.views(Kind.NULLIFY)

@@ -248,6 +248,7 @@ class World(Witness):
         if node in self.down:
             return
         self.down.add(node)
+        self._ticks.pop(node, None)  # or the next boot's timer, if due at that very moment, is none
         self._note(f"{node} crashes")
         actor = self.actors[node]
         if isinstance(actor, Honest):

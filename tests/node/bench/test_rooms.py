@@ -1,12 +1,15 @@
 """`bench --program rooms`: its rows are all there, and what it measures are results. Correctness
 only, never speed."""
 
+import gc
+import sys
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("duckdb")
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.node.bench.rooms import (
     ANALYTICS_AIM,
     PREDICTION,
@@ -15,6 +18,7 @@ from strongroom.node.bench.rooms import (
     rooms_lines,
 )
 from strongroom.node.bench.rooms_engine import measure_analytics
+from strongroom.node.bench.rooms_jobs import run_measured
 from strongroom.node.terminal.teller import Teller
 
 
@@ -23,6 +27,17 @@ def test_a_bench_behind_its_walls_and_the_bare_engine_read_the_same_rows(tmp_pat
     for one in measure_analytics(tmp_path, 2_000):
         assert (one["rows"], one["result_rows"]) == (2_000, 100)
         assert min(one["ms"], one["bare_ms"], one["bare_loaded_ms"], one["bench_mib"]) > 0
+
+
+@pytest.mark.processes
+def test_a_command_that_is_measured_leaves_no_file_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    assert run_measured("--version").ru_maxrss > 0
+    with pytest.raises(OperatorFault, match=r"strongroom data put failed"):
+        run_measured("data", "put")
+    gc.collect()
+    assert unraisable == []
 
 
 @pytest.mark.long

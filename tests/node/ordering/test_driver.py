@@ -31,6 +31,21 @@ EVENT = Heard(PEER, BatchMessage(samples.BATCH))
 
 
 @dataclass
+class StandInState:
+    """Of a replica, as far as a lane rests on it."""
+
+    throttled: bool = False
+    ended: bool = False
+
+
+@dataclass
+class StandInReplica:
+    """Has a state."""
+
+    state: StandInState = field(default_factory=StandInState)
+
+
+@dataclass
 class StandInParticipant:
     """Wants done what the test wants done."""
 
@@ -38,6 +53,8 @@ class StandInParticipant:
     turns: list[int] = field(default_factory=list)
     has_lane: bool = False
     is_hungry: bool = False
+    lane_is_full: bool = False
+    replica: StandInReplica = field(default_factory=StandInReplica)
 
     def step(self, events: Sequence[ParticipantEvent], _: Now) -> list[Effect]:
         self.turns.append(len(events))
@@ -195,3 +212,15 @@ async def test_every_effect_has_an_act(tmp_path: Path) -> None:
     made = bench(tmp_path)
     asked = {effects.Sign, effects.SignAgain, effects.Recall, effects.Forget, effects.ShowEpochs}
     assert set(effects.Effect.__args__) == asked | set(made.driver._acts)
+
+
+def test_no_batch_is_made_where_no_block_of_this_epoch_would_order_it(tmp_path: Path) -> None:
+    """A log that was lost hides what its lane holds beyond the end: the same place again is a
+    fork, and peers that are behind accuse an honest node (R15)."""
+    made = bench(tmp_path)
+    made.participant.has_lane = True
+    assert not made.driver.throttled
+    made.participant.replica.state = StandInState(ended=True)
+    assert made.driver.throttled
+    made.participant.replica.state = StandInState(throttled=True)
+    assert made.driver.throttled

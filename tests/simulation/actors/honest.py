@@ -75,6 +75,9 @@ from strongroom.node.ordering.participant import Participant
 from strongroom.node.ordering.start import extend_from, start_after_restart
 
 STATUS_INTERVAL = 1.0
+PHASES = 10
+"""Nodes say their STATUS at different times, the first within an interval of their start: whoever
+is silent for longer is skipped as a leader (R11)."""
 LOG_BYTES_MAX = 40_000
 LANE_BYTES_MAX = 4_000
 """Unordered bytes that one origin may make a node keep."""
@@ -122,7 +125,7 @@ class Honest(Actor):
         self._commits: deque[tuple[float, Commit]] = deque()
         self._storing: Batch | None = None
         """The own batch that is being logged."""
-        self._status_at = now.monotonic + STATUS_INTERVAL * (1 + role.index / 10)
+        self._status_at = now.monotonic + STATUS_INTERVAL * (role.index % PHASES) / PHASES
         self.epochs = EpochChain(role.chain, role.members, role.anchor, role.verify)
         extend_from(self.store, self.epochs)
         self.boots += 1
