@@ -48,7 +48,15 @@ STATES = ("starting", "joining", "syncing", "following", "voting", "suspended", 
 STAGES = ("batch", "order", "record", "execute", "answer")
 VOTES = ("notarize", "nullify", "finalize")
 MEMPOOL_REFUSALS = ("full", "too_large", "not_ready", "screened")
-REJECTIONS = ("no_place", "gave_way", "foreign", "content_type", "too_large", "too_slow")
+REJECTIONS = (
+    "no_place",
+    "gave_way",
+    "foreign",
+    "content_type",
+    "too_large",
+    "too_slow",
+    "malformed",
+)
 """Why the front door turns something away before it is a call."""
 
 _G, _C, _H = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM

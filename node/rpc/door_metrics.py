@@ -14,9 +14,11 @@ from prometheus_client.registry import Collector
 
 from strongroom.node.metrics.catalogue import REJECTIONS, counters, gauge, gauges, histograms
 from strongroom.node.rpc import app_keys as keys
+from strongroom.node.rpc import malformed
 from strongroom.node.rpc.feed import TOPICS
 
 _REASONS = {
+    HTTPStatus.BAD_REQUEST: malformed.REASON,
     HTTPStatus.FORBIDDEN: "foreign",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "content_type",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
