@@ -20,7 +20,7 @@ from strongroom.node.rpc.forms import Encoded, Form
 from strongroom.node.rpc.outgoing import Unread
 from strongroom.node.rpc.room import FRAME_BYTES, REPLY_BYTES_MAX, Room
 from strongroom.node.rpc.slices import Describe, Prepare
-from strongroom.node.rpc.weights import Allowances
+from strongroom.node.rpc.weights import Allowances, Payer
 
 READS_WAITING_MAX = 256
 """Documents that wait for their turn; a further one is refused as overloaded."""
@@ -118,7 +118,7 @@ class Library:
     allowances: Allowances = field(default_factory=Allowances)
 
     async def one(
-        self, room: Room, address: str, prepare: Prepare, *, short: bool = False
+        self, room: Room, payer: Payer, prepare: Prepare, *, short: bool = False
     ) -> Encoded:
         """One document, encoded; `short`: it has no long list.
 
@@ -128,9 +128,9 @@ class Library:
         """
         lane = self.counter if short else self.lane
         with _refused_late(room):
-            return await self._document(lane, room, address, prepare)
+            return await self._document(lane, room, payer, prepare)
 
-    async def found(self, form: Form, address: str, steps: Iterator[Step]) -> Encoded:
+    async def found(self, form: Form, payer: Payer, steps: Iterator[Step]) -> Encoded:
         """One short document, at the end of some steps: each is a slice.
 
         Raises:
@@ -142,7 +142,7 @@ class Library:
         def begin() -> Callable[[], Encoded | None]:
             step = next(steps)
             now = asyncio.get_running_loop().time()
-            self.allowances.charge(address, SHORT_BYTES_MIN, now)
+            self.allowances.charge(payer, SHORT_BYTES_MIN, now)
             return partial(_encoded, form, step)
 
         async with self.counter.desk():
@@ -150,13 +150,13 @@ class Library:
                 encoded = await self.counter.slice(begin)
         return encoded
 
-    async def many(self, room: Room, address: str, prepares: Iterable[Prepare]) -> Encoded:
+    async def many(self, room: Room, payer: Payer, prepares: Iterable[Prepare]) -> Encoded:
         """A list of documents, as many from the first on as one reply holds.
 
         Args:
             room: of the answer; what is read counts there at once, for other calls of a batch read
                 meanwhile.
-            address: who reads.
+            payer: who reads.
             prepares: one document each.
 
         Raises:
@@ -168,7 +168,7 @@ class Library:
         try:
             for prepare in prepares:
                 with _refused_late(room):
-                    part = await self._document(self.lane, room, address, prepare)
+                    part = await self._document(self.lane, room, payer, prepare)
                 if size + len(part) > REPLY_BYTES_MAX - FRAME_BYTES:
                     if not parts:
                         room.fits(len(part) + FRAME_BYTES)  # nothing would be given, and not said
@@ -183,15 +183,15 @@ class Library:
             room.take(-size)  # the whole reply is counted when it is made
         return Encoded(room.form.array(parts))
 
-    async def _document(self, lane: Lane, room: Room, address: str, prepare: Prepare) -> Encoded:
+    async def _document(self, lane: Lane, room: Room, payer: Payer, prepare: Prepare) -> Encoded:
         clock, read = asyncio.get_running_loop().time, 0
         least = SHORT_BYTES_MIN if lane is self.counter else SLICE_BYTES_MIN
 
         def begin() -> Describe:
             room.check()
-            self.allowances.check(address, clock())
+            self.allowances.check(payer, clock())
             describe = prepare()
-            self.allowances.charge(address, least, clock())  # also when nobody waits for its end
+            self.allowances.charge(payer, least, clock())  # also when nobody waits for its end
             return describe
 
         def fits(size: int) -> None:
@@ -203,7 +203,7 @@ class Library:
             members, _ = await slices.read(lane, room.form, begin, fits)
         finally:
             if read > least:
-                self.allowances.charge(address, read - least, clock())
+                self.allowances.charge(payer, read - least, clock())
         encoded = Encoded(room.form.map(tuple(members.items())))
         room.fits(len(encoded))
         return encoded
