@@ -19,7 +19,8 @@ PROGRAM_NAMES = ("payments", "people", "records", "rooms", "roster", "system", "
 @cache
 def _loaded(name: str) -> Program:
     program = getattr(import_module(f"{__name__}.{name}"), name)
-    assert isinstance(program, Program)
+    if not isinstance(program, Program):
+        raise TypeError(f"{name} is no program")
     return program
 
 

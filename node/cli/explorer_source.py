@@ -6,7 +6,7 @@ Owns these options. Reading itself is node/explorer's.
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from strongroom.node.cli.common import existing_directory
 from strongroom.node.explorer.source import Source, reading
 from strongroom.node.terminal.printing import note
 from strongroom.node.terminal.walking import Walking
+
+if TYPE_CHECKING:
+    from strongroom.node.explorer.files_reader import FilesReader
 
 LedgerOption = Annotated[
     Path | None,
@@ -35,15 +38,25 @@ async def source(directory: Path, ledger: Path | None = None) -> AsyncIterator[S
     Raises:
         typer.Exit: there is no cluster in the folder (status 2).
     """
-    if ledger is None:
-        existing_directory(directory)
+    if ledger is not None:
+        async with files_source(ledger) as files:
+            yield files
+        return
+    existing_directory(directory)
+    async with reading(directory, None) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def files_source(ledger: Path) -> AsyncIterator["FilesReader"]:
+    """A ledger's files, whose pin is said."""
+    from strongroom.node.explorer.files_reader import FilesReader
 
     def left_out(blocks: int) -> None:
         note(f"left out: {blocks} blocks at the end of the files, which no quorum certified")
 
-    async with reading(directory, ledger, Walking("read"), left_out) as opened:
-        if ledger is not None:
-            note(f"from files, checked from the genesis beside them on: {opened.service.pin}")
+    async with FilesReader(ledger, Walking("read"), left_out) as opened:
+        note(f"from files, checked from the genesis beside them on: {opened.service.pin}")
         yield opened
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption, existing_directory
-from strongroom.node.cli.explorer_source import LedgerOption, source
+from strongroom.node.cli.explorer_source import LedgerOption, files_source
 from strongroom.node.terminal.commands import JsonOption, guarded, run
 from strongroom.node.terminal.printing import emit, note, say
 
@@ -39,7 +39,7 @@ def web(
     Example: strongroom explorer web --open
     """
     run(
-        _files(directory, ledger, port, open_page, as_json)
+        _files(ledger, port, open_page, as_json)
         if ledger
         else _nodes(directory, port, open_page, as_json)
     )
@@ -55,15 +55,12 @@ async def _nodes(directory: Path, port: int, open_page: bool, as_json: bool) -> 
         await _until_interrupted(document, open_page, as_json)
 
 
-async def _files(directory: Path, ledger: Path, port: int, open_page: bool, as_json: bool) -> None:
-    from strongroom.node.explorer.ledger_reader import LedgerReader
+async def _files(ledger: Path, port: int, open_page: bool, as_json: bool) -> None:
     from strongroom.node.web.reader import reading_files
 
-    async with source(directory, ledger) as opened:
-        assert isinstance(opened, LedgerReader)
-        async with reading_files(opened, port) as reading:
-            document = {"url": reading.url, "pin": opened.service.pin, "nodes": []}
-            await _until_interrupted(document, open_page, as_json)
+    async with files_source(ledger) as opened, reading_files(opened.whole(), port) as reading:
+        document = {"url": reading.url, "pin": opened.service.pin, "nodes": []}
+        await _until_interrupted(document, open_page, as_json)
 
 
 async def _until_interrupted(document: dict[str, Any], open_page: bool, as_json: bool) -> None:

@@ -195,7 +195,19 @@ class LedgerReader:
 
     def _status(self) -> Document:
         unknown = dict.fromkeys(
-            ("executes", "executing", "leader", "peers", "mempool", "strikes", "version", "boot")
+            (
+                "boot",
+                "clock_behind_ms",
+                "executes",
+                "executing",
+                "fresh",
+                "grace_ms",
+                "leader",
+                "mempool",
+                "peers",
+                "strikes",
+                "version",
+            )
         )
         description = self._description
         return {

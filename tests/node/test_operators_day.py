@@ -178,7 +178,7 @@ async def test_receipt_o_leaves_a_link_a_link(tmp_path: Path) -> None:
         (errno.ENOMEM, "not of disk"),
         (errno.EMFILE, "ulimit"),
         (errno.EACCES, "rights"),
-        (errno.ENOSPC, "free or repair"),
+        (errno.ENOSPC, "free some, then restart"),
     ],
 )
 def test_what_the_system_refuses_is_told_with_what_helps(

@@ -12,7 +12,6 @@ from tests.node.explorer.files import write_ledger
 from strongroom.consensus.errors import ClientFault, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import chain_of
-from strongroom.node.cli import explorer_source
 from strongroom.node.cli.explorer_source import source
 from strongroom.node.cli.main import make_app
 from strongroom.node.explorer import ledger_replay
@@ -22,6 +21,7 @@ from strongroom.node.explorer.ledger_replay import read_ledger
 from strongroom.node.explorer.ledger_store import FileStore
 from strongroom.node.faults import NotFound
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.terminal import walking
 
 SAME = (
     ("blocks",),
@@ -61,7 +61,8 @@ async def test_a_node_and_its_files_give_the_same_documents(tmp_path: Path) -> N
 
 UNKNOWN_TO_FILES: tuple[Any, ...] = (None, "files", "not seen: from files", [])
 """What stands where only a running node knows it."""
-UNTOLD = (None, 0, "")
+UNTOLD = (None, 0, "", "ab" * 16, "ab" * 32, False)
+"""What the node of these tests makes up: the least of each shape (rpc/results.py)."""
 PARTLY = (("status",), ("nodes",), ("search", "member0"), ("search", "3"))
 
 
@@ -91,7 +92,7 @@ async def test_every_command_that_reads_files_gives_the_fields_that_a_node_gives
         for name, command in explorer.commands["explorer"].commands.items()
         if any("--from-ledger" in parameter.opts for parameter in command.params)
     }
-    assert takes == {command[0] for command in (*SAME, *PARTLY)} | {"tx", "watch", "regions"}
+    assert takes == {command[0] for command in (*SAME, *PARTLY)} | {"tx", "watch", "web", "regions"}
     async with shell(tmp_path) as run:
         await told(run)
         files = str(write_ledger(tmp_path / "n0", run.service))
@@ -235,7 +236,7 @@ async def test_how_much_is_left_out_is_said(
 async def test_how_far_it_is_is_said_while_all_of_it_is_read(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(explorer_source, "NOTE_SECONDS", 0.0)
+    monkeypatch.setattr(walking, "NOTE_SECONDS", 0.0)
     monkeypatch.setattr(ledger_replay, "PROGRESS_BLOCKS", 2)
     async with source(folder, folder) as opened:
         assert "read up to height" not in capsys.readouterr().err

@@ -81,7 +81,7 @@ def test_limits_and_level_are_taken_and_said(config: NodeConfig) -> None:
 def test_a_change_of_the_level_is_said_by_the_more_talkative_of_the_two(
     config: NodeConfig, monkeypatch: pytest.MonkeyPatch, before: str, now: str
 ) -> None:
-    out = io.StringIO()
+    out, configured = io.StringIO(), structlog.get_config()
     logs.configure_logging(before, "json", stream=out)
     try:
         monkeypatch.setattr(reload, "log", structlog.get_logger())
@@ -89,7 +89,7 @@ def test_a_change_of_the_level_is_said_by_the_more_talkative_of_the_two(
         write(replace(config, log_level=now))
         Reload(config.layout.config, running, lambda _: None).again()
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**configured)
     assert json.loads(out.getvalue())["changed"] == {"log_level": f"{before} -> {now}"}
     assert logs._threshold.number == logging.getLevelNamesMapping()[now.upper()]
 

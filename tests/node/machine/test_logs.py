@@ -20,8 +20,9 @@ class Screen(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def logged(stream: io.StringIO, form: str, *, level: str = "info", **facts: Any) -> str:

@@ -52,13 +52,14 @@ VALIDATORS = {name: validator(schema) for name, schema in RESULTS.items()}
 EVENTS = validator(EVENT)
 
 
-def problems(method: str, result: Any) -> list[str]:
+def problems(method: str, result: Any, *, null_is_fine: bool = False) -> list[str]:
     """What is wrong with a result; empty: nothing."""
     if method not in METHODS:  # a test's own
         return []
     return [
         f"{method}: {error.json_path}: {error.message[:300]}"
         for error in VALIDATORS[method].iter_errors(as_json(result))
+        if not (null_is_fine and error.instance is None)
     ]
 
 
@@ -73,16 +74,16 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def watched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def watched(monkeypatch: pytest.MonkeyPatch, *, null_is_fine: bool = False) -> list[str]:
     """Look at every answer and event of a front door in this process, and at every answer that a
     client in it gets, of whatever process; what is wrong is in the list."""
     found: list[str] = []
-    _watch_door(monkeypatch, found)
+    _watch_door(monkeypatch, found, null_is_fine)
     _watch_clients(monkeypatch, found)
     return found
 
 
-def _watch_door(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
+def _watch_door(monkeypatch: pytest.MonkeyPatch, found: list[str], null_is_fine: bool) -> None:
     answer_one, notify = answering._answer_one, notifications.notification
 
     async def looked_at(value: Any, call: Any, room: Any) -> Any:
@@ -90,7 +91,8 @@ def _watch_door(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
         if reply is not None and isinstance(value, dict):
             document = decoded(room.form, reply)
             if "result" in document and isinstance(value.get("method"), str):
-                found.extend(problems(value["method"], document["result"]))
+                result = document["result"]
+                found.extend(problems(value["method"], result, null_is_fine=null_is_fine))
         return reply
 
     def told(form: Form, id: int, topic: str, items: Any) -> bytes:

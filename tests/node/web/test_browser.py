@@ -16,7 +16,7 @@ from strongroom.node.explorer.ledger_replay import FileLedger
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.files]
 
 
 HEIGHTS = "() => [...document.querySelectorAll('.rows tbody a')].map((one) => Number(one.text))"

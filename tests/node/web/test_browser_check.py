@@ -17,7 +17,7 @@ from strongroom.node.web.pages import page_files
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.files]
 CHECKER = "check/receipt.js"
 
 

@@ -14,7 +14,7 @@ from strongroom.node.explorer.ledger_replay import FileLedger
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.files]
 MARKUP = "<img src=x onerror=window.hit=1><script>window.hit=1</script>"
 HOSTILE = ("‮evil" + MARKUP, "W" * 64, "a​b\x00\x1b[31m", "ẅ" + "̈" * 40, "\ud83d" + "x" * 63)
 

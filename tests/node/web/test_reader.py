@@ -21,7 +21,7 @@ from strongroom.node.rpc.methods import METHODS
 from strongroom.node.web.proxy import ASKED_BYTES_MAX, READING, WRITING, refused
 from strongroom.node.web.reader import reading_files, reading_nodes
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.files]
 
 
 class Page:

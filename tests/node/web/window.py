@@ -53,13 +53,19 @@ class Window:
         return await self.page.evaluate(script, argument)
 
     async def overflow(self) -> list[str]:
-        """What is wider than the window; empty when the page does not scroll sideways."""
+        """What is wider than the window, or than its card where that does not scroll."""
         found: list[str] = await self.run(
             """() => {
               const root = document.documentElement;
-              if (root.scrollWidth <= root.clientWidth) return [];
-              return [...document.querySelectorAll("*")]
-                .filter((one) => one.getBoundingClientRect().right > root.clientWidth + 1)
+              const right = (one) => one.getBoundingClientRect().right;
+              const isWide = (one) => {
+                const card = one.parentElement?.closest(".card");
+                const kept = one.closest(".frame, .spark, svg");
+                const end = card && !kept ? right(card) : root.clientWidth;
+                return right(one) > end + 1 && (root.scrollWidth > root.clientWidth || !kept);
+              };
+              return [...document.querySelectorAll("main *")]
+                .filter((one) => getComputedStyle(one).position !== "absolute" && isWide(one))
                 .map((one) => `${one.tagName}.${one.className}`);
             }"""
         )

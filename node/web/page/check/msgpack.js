@@ -1,7 +1,7 @@
 // Canonical msgpack: null, true and false, integers of 64 bits (as BigInt), texts (UTF-8), byte
 // strings (Uint8Array) and lists of them. Every value has one encoding; other forms are refused.
 //
-// https://github.com/msgpack/msgpack/blob/master/spec.md. Shapes of what was read: shapes.js.
+// The form is that of spec.md in msgpack/msgpack. Shapes of what was read: shapes.js.
 
 import { concat, textOf, toBigEndian, utf8 } from "./bytes.js";
 import { refuse } from "./verdicts.js";

@@ -109,6 +109,8 @@ async def open_client(
         chain=b"",
         endpoints=tuple(f"https://node{index}" for index in range(NODES)),
         keys=KeyFolder(directory),
+        folder=directory,
+        name_of=str,
     )
     trust_class = of["runtime"].Trust
     of["runtime"].Trust = lambda _pin: ModelTrust(world)
