@@ -12,11 +12,14 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import PayloadAccessError, RequestHandler, RequestPayloadError
 
+from strongroom.node.machine.transports import abort
 from strongroom.node.metrics.tallies import Count
 from strongroom.node.rpc.failures import log_failure
 
 LOGGED_ONE_IN = 1_000
 """Of so many malformed requests the log tells of one, beginning with the first."""
+GOODBYE_SECONDS = 1.0
+"""For the answer to arrive; without an end TLS goes on to decrypt what nobody wants for 30 s."""
 REASON = "malformed"
 _SENTENCE = (
     "malformed HTTP request: send HTTP/1.1, its request line and each header at most 8 KiB long, "
@@ -80,6 +83,8 @@ class HttpConversation(RequestHandler):
         if not isinstance(exc, _STRANGERS):
             return super().handle_error(request, status, exc, message)
         self._note(exc, request.remote or "")
+        if self.transport is not None:
+            self._loop.call_later(GOODBYE_SECONDS, abort, self.transport)
         if request.writer.output_size > 0:
             raise ConnectionError("half an answer is sent: no other can follow it")
         response = web.Response(status=400, text=_SENTENCE)

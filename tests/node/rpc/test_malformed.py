@@ -5,6 +5,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from tests.hang import HANG_SECONDS
 from tests.node.rpc.fake import OPEN, FakeBackend, opened
 from tests.node.rpc.test_closed_sockets import contexts
 
+from strongroom.node.machine.transports import abort
 from strongroom.node.rpc import app_keys as keys
 from strongroom.node.rpc import door as rpc_door
+from strongroom.node.rpc import malformed
 from strongroom.node.rpc.http import make_app, serve
 from strongroom.node.rpc.malformed import LOGGED_ONE_IN, noted_in
 from strongroom.node.rpc.methods import Counts
@@ -146,3 +149,33 @@ async def test_a_bug_behind_a_route_is_still_told(
         assert door.runner.app[keys.COUNTS].rejected["malformed"] == 0
     assert [(one["event"], one["error"]) for one in lines] == [("rpc.bug", "ZeroDivisionError")]
     assert [one for one in caplog.records if one.exc_info] == []
+
+
+async def test_T31_whoever_goes_on_after_a_malformed_request_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS waits 30 s for the peer's goodbye, and decrypted all that came until then."""
+    monkeypatch.setattr(malformed, "GOODBYE_SECONDS", 0.0)
+    serving, asking = contexts(tmp_path)
+    app = make_app(FakeBackend(), None, rpc_door.Door(OPEN))
+    runner = await serve(app, "127.0.0.1", 0, serving)
+    ends: list[asyncio.WriteTransport] = []
+
+    def counted(transport: asyncio.WriteTransport) -> None:
+        ends.append(transport)
+        abort(transport)
+
+    monkeypatch.setattr(malformed, "abort", counted)
+    try:
+        async with asyncio.timeout(HANG_SECONDS):
+            port = runner.addresses[0][1]
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=asking)
+            writer.write(MALFORMED["headers-many"][0])
+            with suppress(ConnectionError):
+                await reader.read()
+            while not ends:
+                await asyncio.sleep(0)
+            writer.transport.abort()
+    finally:
+        await runner.cleanup()
+    assert len(ends) == 1
