@@ -31,7 +31,7 @@ from strongroom.node.faults import Overloaded
 
 MOVED_MS_MAX = 50.0
 READERS = 32
-"""Each with an address, hence an allowance, of its own."""
+"""Each with an address of its own, unless they are told to share one."""
 LIGHT_SECONDS = 0.05
 OUTSTANDING_MAX = 4096
 
@@ -77,8 +77,8 @@ class Stand:
             await asyncio.sleep(LIGHT_SECONDS)
 
     async def read(self, start: int, address: str) -> None:
-        """Ask n0 for 100 blocks in batches, until cancelled; from an address of one's own, so that
-        the reading room alone slows it down, and no allowance."""
+        """Ask n0 for 100 blocks in batches, until cancelled; as a stranger from this
+        address, which is not the one by which this machine's own programs ask."""
         call = {"jsonrpc": "2.0", "method": "ledger_blocks", "params": [start, start + 99]}
         own = aiohttp.TCPConnector(local_addr=(address, 0))
         async with aiohttp.ClientSession(connector=own) as http:
@@ -138,7 +138,12 @@ def summary(gaps: list[float]) -> dict[str, Any]:
 
 
 async def measure(
-    folder: Path, seconds: float, fill: float, listeners: int, turns: int
+    folder: Path,
+    seconds: float,
+    fill: float,
+    listeners: int,
+    turns: int,
+    addresses: list[str],
 ) -> dict[str, Any]:
     """Everything on one cluster."""
     cluster = await bring_up(folder, say=lambda _: None, nodes=4, base_port=0, fund=True)
@@ -158,7 +163,7 @@ async def measure(
             gaps: dict[str, list[float]] = {"alone": [], "reading": [], "listening": []}
             for _ in range(turns):
                 gaps["alone"] += await stand.under(seconds)
-                readers = (stand.read(start, f"127.0.0.{own}") for own in range(2, READERS + 2))
+                readers = (stand.read(start, address) for address in addresses)
                 gaps["reading"] += await stand.under(seconds, *readers)
                 many = (stand.listen() for _ in range(listeners))
                 gaps["listening"] += await stand.under(seconds, *many, listeners=listeners)
@@ -166,6 +171,8 @@ async def measure(
                 "filled": answered,
                 "height": newest,
                 "transactions_read": sum(block["count"] for block in first),
+                "readers": len(addresses),
+                "addresses": len(set(addresses)),
                 "batches": stand.batches,
                 "served_bytes": stand.served,
                 "listeners": listeners,
@@ -182,7 +189,10 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=3, help="of each of the three")
     parser.add_argument("--fill", type=float, default=20.0)
     parser.add_argument("--listeners", type=int, default=1000)
+    parser.add_argument("--readers", type=int, default=READERS)
+    parser.add_argument("--one-address", action="store_true", help="all readers share one")
     options = parser.parse_args()
+    step = 0 if options.one_address else 1
     with tempfile.TemporaryDirectory(prefix="strongroom-") as folder:
         measured = asyncio.run(
             measure(
@@ -191,6 +201,7 @@ def main() -> int:
                 options.fill,
                 options.listeners,
                 options.turns,
+                [f"127.0.0.{2 + step * reader}" for reader in range(options.readers)],
             )
         )
     print(json.dumps(measured))

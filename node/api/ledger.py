@@ -19,11 +19,10 @@ from strongroom.node.api.documents import (
     transaction_documents,
     transaction_rows,
 )
-from strongroom.node.api.ledger_sources import LedgerSources, Records
+from strongroom.node.api.ledger_sources import LedgerSources
 from strongroom.node.api.public_state import validator_names
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
-from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.rpc.backend import Blob, Document
 
@@ -191,27 +190,6 @@ class LedgerDesk:
         if height is None:
             raise NotFound("no final block has a header of this digest")
         return height
-
-
-def place_of(store: Records, id: TransactionId) -> Place | None:
-    """Where an id took effect, else its first refusal; from the index and the store."""
-    found = store.find_transaction(id)
-    if found is None:
-        return None
-    result = outcome_of(store, found.height).result_at(found.position)
-    return Place(id, Height(found.height), found.position, found.code, result or b"")
-
-
-def outcome_of(store: Records, height: int) -> Outcome:
-    """What a final block did.
-
-    Raises:
-        NotYet: it is not executed here.
-    """
-    data = store.outcome(height)
-    if data is None:
-        raise _not_executed(height)
-    return Outcome.decode(data)
 
 
 def _not_executed(height: int) -> NotYet:

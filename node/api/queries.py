@@ -14,6 +14,7 @@ from strongroom.enclave.door.refusals import RefusalKind
 from strongroom.node.api.sources import Sources, asking_enclave
 from strongroom.node.enclave_client.refusals import BelowDemanded, HeadsNeeded, NotFresh, Refusal
 from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.rpc.backend import Blob, Document
 
 HEADS_SECONDS = 3.0
@@ -71,11 +72,14 @@ class QueryDesk:
                 continue
             if not isinstance(answer, bytes):
                 return {"answer": Blob(answer[0]), "height": answer[1]}
-            outcome = self._needed(TransactionId(answer))
+            outcome = await self._needed(TransactionId(answer))
 
-    def _needed(self, id: TransactionId) -> bytes:
-        found = self._sources.store.find_transaction(id)
-        return b"" if found is None else self._sources.store.outcome(found.height) or b""
+    async def _needed(self, id: TransactionId) -> bytes:
+        """The outcome of the block that executed it: megabytes, read beside the event loop."""
+        store = self._sources.store
+        found = store.find_transaction(id)
+        read = None if found is None else store.reading(Kind.OUTCOME, found.height)
+        return b"" if read is None else await asyncio.to_thread(read)
 
     async def _overcome(self, refusal: Refusal, deadline: float) -> None:
         """Do what an enclave that cannot answer yet asks for, or pass its refusal on."""

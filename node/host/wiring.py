@@ -30,7 +30,7 @@ from strongroom.enclave.formats.size_classes import ENVELOPE_BYTES_MAX
 from strongroom.enclave.governance.document import Document
 from strongroom.enclave.primitives import verify
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
-from strongroom.node.api.ledger import place_of
+from strongroom.node.api.places import PlaceDesk
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.host.resources import Resources
 from strongroom.node.membership.duties import DutyContext, DutyRoster
@@ -85,7 +85,7 @@ class Wiring:
         self.book = PeerBook(resources.node_key)
         self.book.configure(resources.config.peers, partial(_key_in, resources.genesis))
         self.heads = self._make_heads()
-        self.answers = Waiters(partial(place_of, resources.store))
+        self.answers = Waiters(PlaceDesk(resources.store).find)
         self.door = Door(resources.config.door)
         self.mempool = self._make_mempool()
         self.pipeline = self._make_pipeline()

@@ -1,17 +1,21 @@
 """Who waits for which transaction, and the places that they get.
 
 Owns only waiting: a transaction that nobody waits for leaves no trace here. One future serves a
-whole frame of envelopes, so that an answer costs a dictionary entry, not a task.
+whole frame of envelopes, so that an answer costs a dictionary entry, not a task. What took effect
+before is read beside the event loop, one at a time, however many send theirs again.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.ledger.place import Place
 
-Resolve = Callable[[TransactionId], Place | None]
-"""The place where an id took effect, from the index and the store."""
+Read = Callable[[], Place]
+Resolve = Callable[[TransactionId], Place | Read | None]
+"""The place where an id took effect, from the index; or what reads it out of the store, in any
+thread."""
 
 
 class _Frame:
@@ -31,13 +35,22 @@ class _Frame:
             if self.left == 0 and not self.future.done():
                 self.future.set_result([place for place in self.places if place is not None])
 
+    def fail(self, fault: Exception) -> None:
+        if not self.future.done():
+            self.future.set_exception(fault)
+
+
+_Entries = list[tuple[_Frame, int]]
+
 
 class Waiters:
     """Waiting frames, by transaction id."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
-        self._waiting: dict[bytes, list[tuple[_Frame, int]]] = {}
+        self._waiting: dict[bytes, _Entries] = {}
+        self._to_read: deque[tuple[_Entries, Read]] = deque()
+        self._reading: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -78,9 +91,30 @@ class Waiters:
             entries = waiting.pop(id)
             place = Place(TransactionId(id), Height(height), index, code, result_at(index) or b"")
             if code:
-                place = self._resolve(TransactionId(id)) or place
-            for frame, position in entries:
-                frame.fill(position, place)
+                found = self._resolve(TransactionId(id)) or place
+                if not isinstance(found, Place):
+                    self._read(entries, found)
+                    continue
+                place = found
+            _fill(entries, place)
+
+    def _read(self, entries: _Entries, read: Read) -> None:
+        self._to_read.append((entries, read))
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.get_running_loop().create_task(self._read_all())
+
+    async def _read_all(self) -> None:
+        while self._to_read:
+            entries, read = self._to_read.popleft()
+            if all(frame.future.done() for frame, _ in entries):
+                continue  # whoever waited went away
+            try:
+                place = await asyncio.to_thread(read)
+            except Exception as fault:  # of this machine's disk: told to whoever waits
+                for frame, _ in entries:
+                    frame.fail(fault)
+            else:
+                _fill(entries, place)
 
     def _forget(self, ids: Sequence[TransactionId]) -> None:
         """Drop what nobody waits for any more: the caller went away."""
@@ -91,3 +125,8 @@ class Waiters:
             entries[:] = [entry for entry in entries if not entry[0].future.cancelled()]
             if not entries:
                 del self._waiting[id]
+
+
+def _fill(entries: _Entries, place: Place) -> None:
+    for frame, position in entries:
+        frame.fill(position, place)

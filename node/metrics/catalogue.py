@@ -53,7 +53,15 @@ MEMPOOL_REFUSALS = ("full", "too_large", "not_ready", "screened")
 OTHER_REASON = "other"
 """Of refused evidence that names no reason of the enumeration."""
 EVIDENCE_REFUSALS = (*map(str, Reason), OTHER_REASON)
-REJECTIONS = ("no_place", "gave_way", "foreign", "content_type", "too_large", "too_slow")
+REJECTIONS = (
+    "no_place",
+    "gave_way",
+    "foreign",
+    "content_type",
+    "too_large",
+    "too_slow",
+    "malformed",
+)
 """Why the front door turns something away before it is a call."""
 
 _G, _C, _H = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM

@@ -12,6 +12,7 @@ from strongroom.node.rpc.outgoing import Share
 from strongroom.node.rpc.quota import Account
 from strongroom.node.rpc.reading import Library
 from strongroom.node.rpc.room import Room
+from strongroom.node.rpc.weights import Payer, network_of
 
 
 class Subscriptions(Protocol):
@@ -57,10 +58,11 @@ class Caller:
         return self.account.name if self.account and self.known else f"{self.address} {ANYONE}"
 
     @property
-    def payer(self) -> str:
+    def payer(self) -> Payer:
         """Whose allowance calls weigh on: a known organisation at an address has one of its own,
         whoever else asks from there (behind one NAT)."""
-        return f"{self.address} {self.account.name if self.account and self.known else ANYONE}"
+        name = self.account.name if self.account and self.known else ""
+        return Payer(network_of(self.address), name)
 
     @property
     def answers(self) -> Share:

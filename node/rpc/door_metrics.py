@@ -15,10 +15,12 @@ from prometheus_client.registry import Collector
 from strongroom.node.faults import Overloaded
 from strongroom.node.metrics.catalogue import REJECTIONS, counters, gauge, gauges, histograms
 from strongroom.node.rpc import app_keys as keys
+from strongroom.node.rpc import malformed
 from strongroom.node.rpc.feed import TOPICS
 from strongroom.node.rpc.methods import METHODS, OK, UNKNOWN
 
 _REASONS = {
+    HTTPStatus.BAD_REQUEST: malformed.REASON,
     HTTPStatus.FORBIDDEN: "foreign",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "content_type",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",

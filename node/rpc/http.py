@@ -27,6 +27,7 @@ from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.getting import spend
 from strongroom.node.rpc.guard import guard, names_of
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.malformed import noted_in
 from strongroom.node.rpc.messages import bytes_max, check_batch, check_size, check_values, too_long
 from strongroom.node.rpc.methods import Counts, discovered, perform
 from strongroom.node.rpc.reading import Library
@@ -100,7 +101,8 @@ async def serve(
     )
     await runner.setup()
     try:
-        site = BoundedSite(runner, host, port, ssl_context=ssl_context, limits=limits)
+        note = noted_in(app[keys.COUNTS].rejected)
+        site = BoundedSite(runner, host, port, ssl_context=ssl_context, limits=limits, note=note)
         app[keys.SITES].append(site)
         await site.start()
     except BaseException:

@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from strongroom.node.rpc.weights import Allowances
+from strongroom.node.rpc.weights import Allowances, Payer
 
 SECOND = 16 * 1024 * 1000
 """What a second of a core weighs, in the measure of weights.py: 16 KiB are a millisecond."""
@@ -35,7 +35,7 @@ class Meter:
     """One document's bill."""
 
     allowances: Allowances
-    payer: str
+    payer: Payer
     charged: int = 0
     """So far."""
     bytes: int = 0

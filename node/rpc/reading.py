@@ -19,7 +19,7 @@ from strongroom.node.rpc.meter import Meter, Metered
 from strongroom.node.rpc.outgoing import Unread
 from strongroom.node.rpc.room import FRAME_BYTES, REPLY_BYTES_MAX, Room
 from strongroom.node.rpc.slices import Describe, Prepare
-from strongroom.node.rpc.weights import Allowances
+from strongroom.node.rpc.weights import Allowances, Payer
 
 SHORT_BYTES_MIN = 4 * 1024
 SLICE_BYTES_MIN = 16 * 1024
@@ -38,7 +38,7 @@ class Library:
     allowances: Allowances = field(default_factory=Allowances)
 
     async def one(
-        self, room: Room, address: str, prepare: Prepare, *, short: bool = False
+        self, room: Room, payer: Payer, prepare: Prepare, *, short: bool = False
     ) -> Encoded:
         """One document, encoded; `short`: it has no long list.
 
@@ -48,9 +48,9 @@ class Library:
         """
         lane = self.counter if short else self.lane
         with refused_late(room):
-            return await self._document(lane, room, address, prepare)
+            return await self._document(lane, room, payer, prepare)
 
-    async def found(self, form: Form, address: str, steps: Iterator[Step]) -> Encoded:
+    async def found(self, form: Form, payer: Payer, steps: Iterator[Step]) -> Encoded:
         """One short document, at the end of some steps: each is a slice. Where the way begins with
         a long step, it stays with those who read in bulk.
 
@@ -58,7 +58,7 @@ class Library:
             Overloaded: too many read, or this address has read too much.
             RpcFault: where the steps end, or do not begin.
         """
-        meter = Meter(self.allowances, address)
+        meter = Meter(self.allowances, payer)
         meter.begin(SHORT_BYTES_MIN)
         step: Step | None = next(steps)
         lane = Metered(self.lane if step is not None and step.long else self.counter, meter)
@@ -75,13 +75,13 @@ class Library:
                 encoded = await lane.slice(begin)
         return encoded
 
-    async def many(self, room: Room, address: str, prepares: Iterable[Prepare]) -> Encoded:
+    async def many(self, room: Room, payer: Payer, prepares: Iterable[Prepare]) -> Encoded:
         """A list of documents, as many from the first on as one reply holds.
 
         Args:
             room: of the answer; what is read counts there at once, for other calls of a batch read
                 meanwhile.
-            address: who reads.
+            payer: who reads.
             prepares: one document each.
 
         Raises:
@@ -93,7 +93,7 @@ class Library:
         try:
             for prepare in prepares:
                 with refused_late(room):
-                    part = await self._document(self.lane, room, address, prepare)
+                    part = await self._document(self.lane, room, payer, prepare)
                 if size + len(part) > REPLY_BYTES_MAX - FRAME_BYTES:
                     if not parts:
                         room.fits(len(part) + FRAME_BYTES)  # nothing would be given, and not said
@@ -108,9 +108,9 @@ class Library:
             room.take(-size)  # the whole reply is counted when it is made
         return Encoded(room.form.array(parts))
 
-    async def _document(self, lane: Lane, room: Room, address: str, prepare: Prepare) -> Encoded:
+    async def _document(self, lane: Lane, room: Room, payer: Payer, prepare: Prepare) -> Encoded:
         least = SHORT_BYTES_MIN if lane is self.counter else SLICE_BYTES_MIN
-        meter = Meter(self.allowances, address)
+        meter = Meter(self.allowances, payer)
 
         def begin() -> Describe:
             room.check()

@@ -16,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from strongroom.node.machine.listening import Bounds, Guest, Listener
 from strongroom.node.rpc.limits import RpcLimits
+from strongroom.node.rpc.malformed import HttpConversation, Note
 
 REFUSING_SECONDS_MAX = 5.0
 _BODY = b"too many connections: try again in a second\n"
@@ -50,8 +51,10 @@ class BoundedSite(web.BaseSite):
         *,
         ssl_context: ssl.SSLContext | None,
         limits: RpcLimits,
+        note: Note,
     ) -> None:
         super().__init__(runner, ssl_context=ssl_context)
+        self._note = note
         self._host, self._port = host, port
         self._guests: dict[object, Guest] = {}
         """By the protocol that aiohttp made for it."""
@@ -83,7 +86,7 @@ class BoundedSite(web.BaseSite):
         server = self._runner.server
         if server is None:
             return _Refusal(guest)
-        protocol = server()
+        protocol = HttpConversation(server, self._note)
         self._guests[protocol] = guest
         guest.on_gone = partial(self._leave, protocol)
         return protocol

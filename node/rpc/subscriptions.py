@@ -26,7 +26,7 @@ from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.notifications import Put, notification
 from strongroom.node.rpc.outgoing import Share
 from strongroom.node.rpc.room import Room
-from strongroom.node.rpc.weights import WEIGHT, Allowances
+from strongroom.node.rpc.weights import WEIGHT, Allowances, Payer
 
 OVERLOADED_SECONDS = 0.2
 WAIT_SECONDS_MAX = 1.0
@@ -42,7 +42,7 @@ class Peer:
     share: Share
     """Where a long event counts while it is sent."""
     allowances: Allowances
-    payer: str
+    payer: Payer
     """On whose allowance weighs what it catches up with."""
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 

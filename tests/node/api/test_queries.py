@@ -1,5 +1,6 @@
 """A sealed query at a node whose enclave ends meanwhile, in whichever of its steps."""
 
+import threading
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -97,3 +98,29 @@ async def test_whoever_asks_an_enclave_that_has_ended_is_sent_to_another_node(
     with pytest.raises(RpcFault, match="ask another node") as fault:
         await ask(Enclave(ends_at))
     assert isinstance(fault.value, NotReady)
+
+
+async def test_T31_the_outcome_that_a_query_is_about_is_read_beside_the_event_loop() -> None:
+    threads: list[threading.Thread] = []
+
+    def read() -> bytes:
+        threads.append(threading.current_thread())
+        return b"an outcome"
+
+    class Asks(Enclave):
+        async def query(self, _envelope: bytes, outcome: bytes | None) -> Any:
+            return bytes(32) if outcome is None else (outcome, 7)
+
+    class Store:
+        def find_transaction(self, _id: bytes) -> Any:
+            return SimpleNamespace(height=3)
+
+        def reading(self, _kind: object, height: int) -> Any:
+            return read if height == 3 else None
+
+    enclave = Asks()
+    sources: Any = SimpleNamespace(enclave=enclave, heads=enclave, store=Store())
+    answer = await QueryDesk(sources, on_heads=lambda _: None).answer(b"envelope")
+    assert answer == {"answer": b"an outcome", "height": 7}
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()

@@ -1,6 +1,10 @@
 """Who waits gets the place of its transaction, once, and nobody else's."""
 
 import asyncio
+import threading
+from functools import partial
+
+import pytest
 
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.ledger.place import Place
@@ -62,3 +66,40 @@ async def test_a_caller_that_goes_away_leaves_nothing_behind() -> None:
     answers.settle(1, [(FIRST, 0), (SECOND, 0)], lambda position: b"r")
     assert (await kept)[0].id == FIRST
     assert len(answers) == 0
+
+
+async def test_T31_what_took_effect_before_is_read_beside_the_event_loop_one_at_a_time() -> None:
+    gate, threads = threading.Event(), set[threading.Thread]()
+
+    def read(id: TransactionId) -> Place:
+        gate.wait()
+        threads.add(threading.current_thread())
+        return _place(id, height=3, index=7)
+
+    answers = Waiters(lambda id: partial(read, id))
+    one, gone, other = (answers.expect([id]) for id in (FIRST, FIRST, SECOND))
+    answers.settle(9, [(FIRST, 1), (SECOND, 1)], lambda position: None)
+    assert not one.done()
+    gone.cancel()
+    fresh = answers.expect([TransactionId(b"\x03" * 32)])
+    answers.settle(10, [(b"\x03" * 32, 0)], lambda position: b"new")
+    assert (await fresh)[0].height == 10  # who comes new waits for none of them
+    gate.set()
+    assert await one == [_place(FIRST, height=3, index=7)]
+    assert await other == [_place(SECOND, height=3, index=7)]
+    assert threading.main_thread() not in threads
+    assert len(answers) == 0
+
+
+async def test_a_place_that_cannot_be_read_fails_who_waits_and_nobody_else() -> None:
+    def read(id: TransactionId) -> Place:
+        if id == FIRST:
+            raise OSError("the disk")
+        return _place(id, height=3, index=7)
+
+    answers = Waiters(lambda id: partial(read, id))
+    one, other = answers.expect([FIRST]), answers.expect([SECOND])
+    answers.settle(9, [(FIRST, 1), (SECOND, 1)], lambda position: None)
+    with pytest.raises(OSError, match="the disk"):
+        await one
+    assert (await other)[0].index == 7

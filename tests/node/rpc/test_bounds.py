@@ -17,7 +17,7 @@ from strongroom.node.rpc.lanes import Lane
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.reading import Library
 from strongroom.node.rpc.room import Room
-from strongroom.node.rpc.weights import Allowances
+from strongroom.node.rpc.weights import Allowances, Payer
 
 ROWS = [{"index": index, "id": "ab" * 32, "action": None} for index in range(50)]
 
@@ -96,20 +96,20 @@ async def test_transactions_of_a_block_are_given_in_pages() -> None:
 
 
 def test_T70_an_address_that_has_read_much_is_told_when_to_come_back() -> None:
-    allowances = Allowances()
-    allowances.check("a", 0.0)
-    allowances.charge("a", weights.BURST + 2 * weights.RATE, 0.0)
+    allowances, bank, mill = Allowances(), Payer("a", "bank"), Payer("a", "mill")
+    allowances.check(bank, 0.0)
+    allowances.charge(bank, weights.BURST + 2 * weights.RATE, 0.0)
     with pytest.raises(Overloaded) as refused:
-        allowances.check("a", 0.0)
+        allowances.check(bank, 0.0)
     assert refused.value.data["retry_after_ms"] == 2001
-    allowances.check("b", 0.0)
-    allowances.check("a", 2.1)
+    allowances.check(mill, 0.0)
+    allowances.check(bank, 2.1)
 
 
 def test_addresses_are_bounded() -> None:
     allowances = Allowances()
     for number in range(weights.ADDRESSES_MAX + 10):
-        allowances.charge(str(number), 1, float(number))
+        allowances.charge(Payer(str(number)), 1, float(number))
     assert len(allowances._levels) == weights.ADDRESSES_MAX
 
 
@@ -124,7 +124,7 @@ async def test_T70_blocks_are_described_beside_the_event_loop_one_slice_at_a_tim
         at_once -= 1
         return {"rows": ROWS}
 
-    many = (library.many(Room(JSON), "a", [lambda: describe] * 5) for _ in range(4))
+    many = (library.many(Room(JSON), Payer("a"), [lambda: describe] * 5) for _ in range(4))
     for encoded in await asyncio.gather(*many):
         assert len(json.loads(encoded)) == 5
     assert most == 1

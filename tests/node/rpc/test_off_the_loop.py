@@ -15,12 +15,15 @@ from tests.node.explorer.files import write_ledger
 from tests.node.rpc.fake import Door, opened
 from tests.node.rpc.test_openrpc import filled
 
+from strongroom.consensus.types import TransactionId
 from strongroom.node.api import documents
 from strongroom.node.api.ledger import LedgerDesk
+from strongroom.node.api.places import PlaceDesk
 from strongroom.node.api.receipts import ReceiptDesk
 from strongroom.node.explorer.ledger_replay import read_ledger
 from strongroom.node.explorer.ledger_store import FileStore
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.mempool.waiters import Waiters
 from strongroom.node.rpc import slices
 from strongroom.node.rpc.backend import Step
 from strongroom.node.rpc.feed import TOPICS
@@ -192,3 +195,22 @@ def _until_found(steps: Iterator[Step]) -> list[Step]:
         if step.run() is not None:
             return taken
     raise AssertionError("no receipt")
+
+
+async def test_T31_what_is_sent_again_is_looked_up_beside_the_event_loop_and_decoded_once(
+    tmp_path: Path, audit: Audit
+) -> None:
+    async with opened() as door, of_files(tmp_path, door, audit) as paid:
+        store = door.backend.receipt_steps.__self__._store  # type: ignore[attr-defined]
+        waiters, id = Waiters(PlaceDesk(store).find), TransactionId(paid)
+        outcomes = audit.outcomes
+        for height in (900, 901, 902):
+            futures = [waiters.expect([id]) for _ in range(4)]
+            waiters.settle(height, [(paid, 1)], lambda _: None)
+            for future in futures:
+                (place,) = await future
+                assert (place.id, place.code) == (paid, 0)
+                assert place.height < 900
+                assert place.result
+        assert audit.on_loop == []
+        assert audit.outcomes == outcomes + 1

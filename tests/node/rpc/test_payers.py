@@ -18,9 +18,10 @@ from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.meter import SECOND
 from strongroom.node.rpc.reading import SHORT_BYTES_MIN, Library
 from strongroom.node.rpc.room import Room
-from strongroom.node.rpc.weights import BURST
+from strongroom.node.rpc.weights import BURST, Payer
 
-STRANGER, OTHER = "192.0.2.1 anyone", "192.0.2.2 anyone"
+STRANGER, OTHER = Payer("192.0.2.1", "bank"), Payer("192.0.2.2", "mill")
+"""Each on its own account: what strangers share is test_strangers.py's."""
 
 
 class Work:
@@ -40,7 +41,7 @@ class Work:
         return work
 
 
-def left(library: Library, payer: str) -> float:
+def left(library: Library, payer: Payer) -> float:
     """Of its allowance."""
     return library.allowances._levels.get(payer, (BURST, 0.0))[0]
 
@@ -71,7 +72,7 @@ async def test_T70_a_document_weighs_its_time_where_that_is_more_than_its_bytes(
     assert left(library, STRANGER) == pytest.approx(BURST - 0.05 * SECOND)
     light = work.of(0.0, {"height": 1})
     await library.one(Room(JSON), OTHER, lambda: light, short=True)
-    assert left(library, OTHER) == BURST - SHORT_BYTES_MIN
+    assert left(library, OTHER) == pytest.approx(BURST - SHORT_BYTES_MIN)
 
 
 async def test_T70_who_goes_away_pays_for_the_time_of_what_it_asked_for(

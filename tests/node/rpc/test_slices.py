@@ -25,9 +25,10 @@ from strongroom.node.rpc.outgoing import Outgoing, Unread
 from strongroom.node.rpc.reading import SLICE_BYTES_MIN, Library
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.slices import SLICE_ROWS, read
-from strongroom.node.rpc.weights import BURST, Allowances, weight_of
+from strongroom.node.rpc.weights import BURST, Allowances, Payer, weight_of
 
 COUNT = 5 * SLICE_ROWS + 7
+A, B = Payer("a", "bank"), Payer("b", "bank")
 
 
 def request(method: str, params: Any, id: int = 1) -> Document:
@@ -99,7 +100,7 @@ async def test_T70_slices_of_several_readers_take_turns() -> None:
     lane = library.lane
     assert isinstance(lane, Counting)
     long = [
-        asyncio.create_task(library.one(Room(JSON), "a", lambda: Book().describe)) for _ in range(3)
+        asyncio.create_task(library.one(Room(JSON), A, lambda: Book().describe)) for _ in range(3)
     ]
     while len(lane.turns) < 4:
         await asyncio.sleep(0)
@@ -118,12 +119,10 @@ async def test_T70_one_slice_at_a_time_and_a_counter_of_its_own_for_who_asks_lit
         gate.wait()
         return {"height": 1}
 
-    long = [
-        asyncio.create_task(library.one(Room(JSON), "a", lambda: describe)) for _ in range(DESKS)
-    ]
+    long = [asyncio.create_task(library.one(Room(JSON), A, lambda: describe)) for _ in range(DESKS)]
     while not lane.turns:
         await asyncio.sleep(0)
-    short = await library.one(Room(JSON), "b", lambda: lambda: {"height": 9}, short=True)
+    short = await library.one(Room(JSON), B, lambda: lambda: {"height": 9}, short=True)
     assert json.loads(short) == {"height": 9}
     assert len(lane.turns) == 1
     gate.set()
@@ -150,9 +149,9 @@ async def test_T70_a_block_beyond_a_reply_is_not_described_to_its_end() -> None:
     book, library = Book(), Library()
     room = Room(JSON, left=3 * SLICE_ROWS * 100)
     with pytest.raises(TooLarge, match="ledger_transactions"):
-        await library.one(room, "a", lambda: book.describe)
+        await library.one(room, A, lambda: book.describe)
     assert sum(book.described) < COUNT
-    assert library.allowances._levels["a"][0] < BURST  # what was read in vain weighs too
+    assert library.allowances._levels[A][0] < BURST  # what was read in vain weighs too
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -299,10 +298,10 @@ async def test_T70_requests_weigh_what_they_cost_and_submissions_are_their_organ
 def test_what_asks_every_member_or_the_chip_weighs_more_than_what_is_in_memory() -> None:
     assert weight_of("service_heads") > 10 * weight_of("node_status")
     allowances = Allowances()
-    allowances.spend("a", BURST + 1, 0.0)
+    allowances.spend(A, BURST + 1, 0.0)
     with pytest.raises(Overloaded):
-        allowances.spend("a", 1, 0.0)
-    allowances.spend("b", 1, 0.0)
+        allowances.spend(A, 1, 0.0)
+    allowances.spend(B, 1, 0.0)
 
 
 async def test_T70_who_shows_no_credential_sends_short_messages() -> None:
@@ -420,13 +419,13 @@ async def test_T70_a_reader_that_goes_away_keeps_its_turn_while_its_thread_runs_
 
     try:
         for _ in range(3):
-            reading = asyncio.create_task(library.one(Room(JSON), "a", lambda: describe))
+            reading = asyncio.create_task(library.one(Room(JSON), A, lambda: describe))
             for _ in range(20):
                 await asyncio.sleep(0)
             reading.cancel()
             await asyncio.wait({reading})
-        assert library.allowances._levels["a"][0] <= BURST - SLICE_BYTES_MIN
-        last = asyncio.create_task(library.one(Room(JSON), "a", lambda: describe))
+        assert library.allowances._levels[A][0] <= BURST - SLICE_BYTES_MIN
+        last = asyncio.create_task(library.one(Room(JSON), A, lambda: describe))
         for _ in range(20):
             await asyncio.sleep(0)
         assert library.lane._turn.locked()

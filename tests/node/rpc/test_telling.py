@@ -19,7 +19,7 @@ from strongroom.node.rpc.lanes import Lane
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.notifications import kept_frame
 from strongroom.node.rpc.outgoing import OUTGOING_BYTES_MAX
-from strongroom.node.rpc.weights import ROW, Allowances
+from strongroom.node.rpc.weights import ROW, Allowances, Payer
 
 PATIENT = RpcLimits(write_seconds_max=3600.0, heartbeat_seconds=3600.0)
 LONG = [{"index": index, "id": "ab" * 32} for index in range(24_000)]
@@ -149,9 +149,9 @@ async def test_T70_who_catches_up_pays_for_what_is_described_told_or_not(
         door.backend.transactions = {2: LONG[:1000]}
         spent = 0
 
-        def charge(_: Allowances, payer: str, weight: int, now: float) -> None:
+        def charge(_: Allowances, payer: Payer, weight: int, now: float) -> None:
             nonlocal spent
-            assert payer.startswith("127.0.0.1")
+            assert payer.address == "127.0.0.1"
             spent += weight
 
         monkeypatch.setattr(Allowances, "charge", charge)
@@ -177,12 +177,12 @@ async def test_T70_who_catches_up_waits_while_its_address_has_asked_for_much(
         looked: list[float] = []
         wait = allowances.wait_to_catch_up
 
-        def counted(payer: str, now: float) -> float:
+        def counted(payer: Payer, now: float) -> float:
             looked.append(wait(payer, now))
             return looked[-1]
 
         monkeypatch.setattr(Allowances, "wait_to_catch_up", lambda _, *given: counted(*given))
-        spent = weights.BURST - weights.CATCHING_UP + 1
+        spent = int(weights.BURST * (1 - weights.CATCHING_UP)) + 1
         (payer,) = {one._payer for one in door.runner.app[app_keys.CONNECTIONS]}
         allowances.charge(payer, spent, asyncio.get_running_loop().time())
         await socket.send_json(request("ledger_subscribe", ["heads", 1]))
