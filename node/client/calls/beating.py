@@ -18,9 +18,10 @@ from strongroom.node.client.calls.pulse import (
 )
 from strongroom.node.client.http import Socket
 
-USED_TICKS = 64
-"""Looks at a connection after the last thing that was awaited of it, before they rest: about a
-second, so that calls one after the other do not wake them each time."""
+USED_TICKS = 1
+"""Looks at a connection after the last thing that was awaited of it, before they rest: so that
+calls one after the other do not wake them each time, and one question now and then does not keep
+them awake."""
 UNREAD_TURNS = 4
 """Of the event loop, from bytes that have arrived to a message that is read."""
 SLOW_LINE_BYTES = 4096

@@ -165,6 +165,13 @@ class Nodes:
         self._seen = await asyncio.gather(*(self._doors.status(one) for one in self.endpoints))
         return self._seen
 
+    def executed(self) -> int | None:
+        """The newest height that any endpoint said it had executed in the last survey; None: too
+        few answered. For words alone."""
+        heights = [one.get("executed") for one in self._seen if one is not None]
+        known = [height for height in heights if type(height) is int]
+        return max(known) if len(known) >= Quorum(len(self.endpoints)).size else None
+
     async def opinions(self, method: str, **params: Any) -> list[dict[str, Any]]:
         """What each node says that can be had and admitted now: one document per validator."""
         asked = await asyncio.gather(
@@ -248,6 +255,8 @@ class Nodes:
     def _fail(self, endpoint: str, why: StrongroomError) -> None:
         self._rest(endpoint, why)
         self.failures[endpoint] = why
+        if isinstance(why, Overloaded):
+            self.busy = why
         self._turn = (self.endpoints.index(endpoint) + 1) % len(self.endpoints)
 
     def _rest(self, endpoint: str, why: StrongroomError) -> None:
@@ -256,7 +265,6 @@ class Nodes:
             rest = DISTRUST_SECONDS
         elif isinstance(why, Overloaded):
             rest = retry_seconds(why)
-            self.busy = why
         else:
             rest = self._rests.get(endpoint, REST_SECONDS_MIN)
             self._rests[endpoint] = min(2 * rest, REST_SECONDS_MAX)

@@ -529,6 +529,7 @@ class Service:
         self.nodes = [FakeNode(self.orderer, index) for index in range(4)]
         self.runners: list[web.AppRunner | None] = [None] * 4
         self.ports = [0] * 4
+        self.doors = [open_door() for _ in range(4)]
         self.limits = RpcLimits(shutdown_seconds_max=0.2)
 
     async def start(self, index: int) -> None:
@@ -539,7 +540,7 @@ class Service:
         tls.write_identity(node.tls, certificate=certificate, key=key)
         context = tls.server_context(certificate, key)
         runner = await serve(
-            make_app(node, self.limits, open_door()), "127.0.0.1", self.ports[index], context
+            make_app(node, self.limits, self.doors[index]), "127.0.0.1", self.ports[index], context
         )
         self.ports[index] = runner.addresses[0][1]
         self.runners[index] = runner
