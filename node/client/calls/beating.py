@@ -51,6 +51,10 @@ class Heart:
         if not self._used.is_set():
             self._used.set()
 
+    def admitted(self, patience: float) -> None:
+        """The node is admitted; until then it had the longest time."""
+        self._pulse.admitted(patience)
+
     @property
     def patience_ms(self) -> float:
         """How long a ping may take now."""
@@ -77,7 +81,7 @@ class Heart:
                 self._used.clear()
                 await self._used.wait()
                 idle = 0
-            await asyncio.sleep(self._pulse.wait)
+            await self._until_due()
             match self._look(loop.time()):
                 case Verdict.LIVES:
                     continue
@@ -88,6 +92,16 @@ class Heart:
                     if await self._nothing_unread() and alive():
                         return True
         return False
+
+    async def _until_due(self) -> None:
+        """Until the next look; when that is not soon, a new question brings it about."""
+        if self._pulse.wait <= TICK_SECONDS:
+            await asyncio.sleep(self._pulse.wait)
+            return
+        self._used.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pulse.wait):
+                await self._used.wait()
 
     async def speaks_again(self) -> bool:
         """Listen a little longer to a node that was given up: does a sign of life come after all?

@@ -226,6 +226,11 @@ class Connection:
             finally:
                 self._abort()
 
+    def admitted(self, patience: float) -> None:
+        """Its node is admitted: a ping may take so many seconds from now on, or as long as those
+        before it took."""
+        self._heart.admitted(patience)
+
     def _quiet(self) -> float | None:
         """Seconds of silence before a ping; None: nothing is awaited."""
         return ANSWER_SECONDS if self._asked else EVENT_SECONDS if self._events else None

@@ -192,7 +192,8 @@ class Nodes:
             return connection, name
 
         def candidate(current: str) -> str | None:
-            return next((one for one in self._ready() if one != current), None)
+            others = [one for one in self._ready() if one != current]
+            return any_of(others) if others else None
 
         await self._spare.keep(candidate, enter)
 
@@ -245,6 +246,7 @@ class Nodes:
 
     def _adopt(self, connection: Connection, name: str) -> Connection:
         connection.on_in_vain = self._in_vain
+        connection.admitted(self._patience_now())
         self.name = name
         self.failures.clear()
         self._rests.clear()
@@ -337,6 +339,11 @@ def _reasons(faults: Mapping[str, StrongroomError], named: Callable[[str], str])
 
 def _verb(names: Sequence[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
+
+
+def any_of(endpoints: Sequence[str]) -> str:
+    """Where a spare connection goes: by chance, lest all clients of one node flee to the same."""
+    return random.choice(endpoints)
 
 
 def retry_seconds(fault: Overloaded) -> float:

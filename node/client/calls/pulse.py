@@ -48,11 +48,18 @@ class Pulse:
         """Since when no answer came, while one is awaited."""
         self._pinged: float | None = None
         """When a ping left that nothing came after."""
+        self._sent: float | None = None
+        """When a ping left that has no answer yet, whatever else came since."""
         self._due: float | None = None
         self._smoothed: float | None = None
         self._deviation = 0.0
         self.wait = TICK_SECONDS
         """Seconds until the next look."""
+
+    def admitted(self, patience_min: float) -> None:
+        """The node is admitted: from now on it gets no longer than this, or than it usually
+        takes."""
+        self._patience_min = patience_min
 
     @property
     def patience(self) -> float:
@@ -74,6 +81,8 @@ class Pulse:
         self.wait = TICK_SECONDS
         if self._pinged is not None:
             self.wait = min(TICK_SECONDS, max(0.001, self._pinged + self.patience - now))
+        elif quiet is not None and self._since is not None:
+            self.wait = max(TICK_SECONDS, self._since + self._silence(now, quiet) - now)
         self._due = now + self.wait
         return verdict
 
@@ -89,20 +98,26 @@ class Pulse:
             self._frames, self._answers, self._since, self._pinged = frames, answers, now, None
             return Verdict.LIVES
         if self._pinged is None:
-            waited = min(SILENCE_SECONDS_MAX, WAITED_SHARE * (now - self._waits))
-            if now - self._since < max(quiet, waited):
+            if now - self._since < self._silence(now, quiet):
                 return Verdict.LIVES
             self._pinged = now
+            if self._sent is None:
+                self._sent = now
             return Verdict.PING
         if late:
             self._pinged = now
         return Verdict.GONE if now - self._pinged >= self.patience else Verdict.LIVES
 
+    def _silence(self, now: float, quiet: float) -> float:
+        """How long it may last before a ping."""
+        waited = min(SILENCE_SECONDS_MAX, WAITED_SHARE * (now - self._waits))
+        return max(quiet, waited)
+
     def pong(self, now: float) -> None:
-        """The answer to the ping came."""
-        if self._pinged is None:
+        """The answer to a ping came: to the oldest that has none yet."""
+        if self._sent is None:
             return
-        took = now - self._pinged
+        took, self._sent = now - self._sent, None
         if self._smoothed is None:
             self._smoothed, self._deviation = took, took / 2
         else:

@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from strongroom.consensus.errors import ClientFault, ReceiptInvalid, StrongroomError
+from strongroom.consensus.errors import (
+    AttestationError,
+    ClientFault,
+    ReceiptInvalid,
+    StrongroomError,
+)
 from strongroom.consensus.types import Digest, Height, TransactionId
 from strongroom.enclave.formats.envelope import Call, Query, transaction_id
 from strongroom.enclave.formats.outcome import Code
@@ -154,7 +159,13 @@ class Requests:
         elsewhere, seen = False, set[str]()
         refusing: dict[str, RpcFault] = {}
         while True:
-            connection = await self._nodes.connection()
+            try:
+                connection = await self._nodes.connection()
+            except (NotTrusted, AttestationError) as fault:
+                if not seen:
+                    raise
+                why = f"it was sent, and no node that answers now verifies ({fault})"
+                raise Unreachable(f"{why}: it may still be ordered", id=id) from None
             at = connection.endpoint
             try:
                 await self._letting_in.ask(connection)

@@ -272,6 +272,19 @@ async def test_after_a_node_that_gave_no_answer_a_refusal_is_of_open_fate(tmp_pa
         assert caught.value.id is not None
 
 
+async def test_a_submission_that_was_sent_keeps_its_id_when_no_node_verifies_any_more(
+    tmp_path: Path,
+) -> None:
+    """P6: the first one may have taken it."""
+    async with funded(tmp_path, spare=False) as (service, client):
+        for node in service.nodes:
+            node.evidence_nonce = bytes(32)
+        service.nodes[0].refuse = [NotReady("stopping")]
+        with pytest.raises(Unreachable, match="may still be ordered") as caught:
+            await client.submit("payments.transfer", to=BOB.id, amount=3)
+        assert caught.value.id is not None
+
+
 # --- blocks ---------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.node.client.model.calls_model import open_client, parts
 from tests.node.client.model.service_model import ModelDoors, World
 from tests.node.client.model.virtual_time import VirtualLoop, run
@@ -68,7 +69,11 @@ def test_who_has_no_room_for_a_spare_connection_is_asked_again_every_few_minutes
     assert all(later - at > 100 for at, later in pairwise(tries))
 
 
-def test_a_spare_connection_that_was_of_use_is_followed_by_another_one() -> None:
+def test_a_spare_connection_that_was_of_use_is_followed_by_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts()["failback"], "HOME_SECONDS", 10_000)
+
     async def used() -> list[str]:
         world, of = World([], liar=None), doors()
         client = await open_client(world, parts(), Path("none"), of)
@@ -77,7 +82,6 @@ def test_a_spare_connection_that_was_of_use_is_followed_by_another_one() -> None
             nodes = client._runtime.nodes
             await nodes.current.close()
             await asyncio.sleep(2)
-            print(of.came, nodes._spare._kept, nodes._spare._pause, nodes._ready(), nodes.current)
             assert nodes._spare._kept is not None
             assert nodes.current.alive
         await client.__aexit__(None, None, None)
