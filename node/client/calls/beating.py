@@ -80,6 +80,7 @@ class Heart:
             if idle > USED_TICKS:
                 self._used.clear()
                 await self._used.wait()
+                self._pulse.rested()
                 idle = 0
             await self._until_due()
             match self._look(loop.time()):

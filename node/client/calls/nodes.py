@@ -113,7 +113,10 @@ class Nodes:
     async def home_serves(self) -> bool:
         """Does the first endpoint say that it takes part? Trusting nothing: it is admitted when it
         is connected to."""
-        status = await self._doors.status(self.endpoints[self._home])
+        home, now = self.endpoints[self._home], asyncio.get_running_loop().time()
+        if self._until.get(home, 0.0) > now:
+            return False  # it rests: it has failed just now, or did not verify
+        status = await self._doors.status(home)
         return status is not None and status.get("state") == "voting"
 
     async def leave(self, connection: Connection, why: StrongroomError) -> None:

@@ -24,6 +24,9 @@ PATIENCE_SECONDS_MAX = 2.0
 LATE_SECONDS = 0.025
 """A look that comes so late finds our own process slow, not the node: the ping's time begins
 anew."""
+LATENESS_KEPT = 0.98
+"""Of how late our own looks came, from one look to the next: about a second is remembered. Where
+our process has to wait for a processor, a node beside it has to as well."""
 SMOOTHING, DEVIATION_SMOOTHING, DEVIATIONS = 1 / 8, 1 / 4, 4
 """RFC 6298, §2.3."""
 
@@ -53,6 +56,8 @@ class Pulse:
         self._due: float | None = None
         self._smoothed: float | None = None
         self._deviation = 0.0
+        self._lateness = 0.0
+        """How late our own looks came lately."""
         self.wait = TICK_SECONDS
         """Seconds until the next look."""
 
@@ -65,7 +70,12 @@ class Pulse:
     def patience(self) -> float:
         """Seconds that the answer to a ping may take now."""
         usual = 0.0 if self._smoothed is None else self._smoothed + DEVIATIONS * self._deviation
-        return min(PATIENCE_SECONDS_MAX, max(self._patience_min, usual))
+        crowded = DEVIATIONS * self._lateness
+        return min(PATIENCE_SECONDS_MAX, max(self._patience_min, usual, crowded))
+
+    def rested(self) -> None:
+        """Nobody looked for a while: the next look is not late."""
+        self._due = None
 
     def look(self, now: float, *, frames: int, answers: int, quiet: float | None) -> Verdict:
         """Judge the silence.
@@ -76,7 +86,9 @@ class Pulse:
             answers: how many of them were more than the answer to a ping.
             quiet: seconds of silence before a ping; None: nothing is awaited.
         """
-        late = self._due is not None and now > self._due + LATE_SECONDS
+        lateness = 0.0 if self._due is None else max(0.0, now - self._due)
+        late = lateness > LATE_SECONDS
+        self._lateness = max(LATENESS_KEPT * self._lateness, lateness)
         verdict = self._judge(now, frames, answers, quiet, late)
         self.wait = TICK_SECONDS
         if self._pinged is not None:

@@ -54,7 +54,7 @@ from strongroom.node.api.public_state import (
     users_document,
 )
 from strongroom.node.api.screening import wrong_epoch
-from strongroom.node.client.calls import nodes, racing
+from strongroom.node.client.calls import failback, nodes, racing
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.place import Place
@@ -588,6 +588,8 @@ async def running(directory: Path) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         # A slow machine must not send clients through another door than the next one.
         stack.enter_context(patch.object(racing, "RACE_SECONDS", HANG_SECONDS))
+        if failback.HOME_SECONDS > 1:  # a test that wants clients to go home says how soon
+            stack.enter_context(patch.object(failback, "HOME_SECONDS", HANG_SECONDS))
         stack.enter_context(patch.object(nodes, "any_of", lambda ready: ready[0]))
         await stack.enter_async_context(asyncio.timeout(HANG_SECONDS))
         for index in range(4):

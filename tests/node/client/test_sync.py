@@ -169,7 +169,7 @@ async def test_a_client_that_is_left_ends_what_other_threads_wait_for(tmp_path: 
     def work(service: Service) -> None:
         with SyncClient.connect(tmp_path, "alice") as client:
             waiting = [
-                threading.Thread(target=wait, args=(one,))
+                threading.Thread(target=wait, args=(one,), daemon=True)
                 for one in (
                     lambda: client.call("payments.transfer", to="bob", amount=1),
                     lambda: next(client.blocks()),
@@ -180,7 +180,8 @@ async def test_a_client_that_is_left_ends_what_other_threads_wait_for(tmp_path: 
             while not service.payments():
                 client.request("node_status")
         for one in waiting:
-            one.join()
+            one.join(30)  # who still waits then, waits for ever
+        assert not any(one.is_alive() for one in waiting)
 
     async with running(tmp_path) as service:
         service.fund(ALICE, FUNDS)

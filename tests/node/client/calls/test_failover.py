@@ -19,7 +19,7 @@ from tests.node.client.ledger import Service, running
 from tests.node.client.wires import Wire, wired
 from tests.waiting import so
 
-from strongroom.node.client import Busy, Client
+from strongroom.node.client import Busy, Client, NotTrusted
 from strongroom.node.client.calls import connection, racing, spare
 from strongroom.node.client.calls.beating import PING, Heart
 from strongroom.node.client.calls.nodes import (
@@ -277,6 +277,12 @@ def test_a_far_node_gets_the_time_that_its_pings_take() -> None:
     assert clock.pings > 40
 
 
+def test_where_our_own_looks_are_late_a_node_beside_us_may_be_late_too() -> None:
+    """A full machine: neither is hung."""
+    assert Clock(lambda _: 0.07, late=0.02).run(20) is None
+    assert Clock(lambda _: 0.07).run(20) is not None
+
+
 def test_a_process_of_ours_that_is_late_itself_blames_no_node() -> None:
     assert Clock(lambda _: None, late=0.04).run(20) is None
 
@@ -354,7 +360,19 @@ async def test_a_node_that_was_left_in_vain_buys_the_next_one_time(
         wires[0].hold()
         await client.request("node_status")
         wires[0]._flows.set()
-        await so(lambda: nodes_of(client)._patience_now() == 2 * before, "the next one gets more")
+        nodes = nodes_of(client)
+        await so(lambda: nodes._patient_until > 0, "it is found out that it was in vain")
+        assert nodes._patience_now() == 2 * before
+
+
+async def test_a_client_does_not_return_to_a_node_that_did_not_verify_a_moment_ago(
+    tmp_path: Path,
+) -> None:
+    async with calling(tmp_path) as (_, _wires, client):
+        nodes = nodes_of(client)
+        assert await nodes.home_serves()
+        nodes._rest(nodes.endpoints[0], NotTrusted("answer", "a lie"))
+        assert not await nodes.home_serves()
 
 
 async def test_what_has_arrived_and_was_not_read_yet_still_counts() -> None:

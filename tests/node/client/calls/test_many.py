@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.hang import HANG_SECONDS
 from tests.node.client.calls.test_pipeline import BOB, FUNDS, balance, funded
 from tests.node.client.model.virtual_time import run
 from tests.waiting import so
@@ -51,7 +50,7 @@ async def test_at_most_a_window_of_calls_is_under_way(tmp_path: Path) -> None:
                 yield {"to": BOB.id, "amount": 1}
 
         task = asyncio.ensure_future(answers(client, many(), window=4))
-        await so(lambda: service.payments() == 4, "a window is under way", pause=0)
+        await so(lambda: service.payments() >= 4, "a window is under way", pause=0)
         await client.request("node_status")
         assert (len(read), service.payments()) == (4, 4)
         service.orderer.resume()
@@ -69,7 +68,7 @@ async def test_an_answer_comes_while_the_source_has_nothing_more_yet(tmp_path: P
 
         source.put_nowait({"to": BOB.id, "amount": 1})
         balances = []
-        async with asyncio.timeout(HANG_SECONDS):
+        async with asyncio.timeout(45):
             async for answer in client.call_many(NAME, many()):
                 assert isinstance(answer, Done)
                 balances.append(answer.result["balance"])
