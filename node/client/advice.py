@@ -25,6 +25,8 @@ ADVICE: dict[type[StrongroomError], str] = {
     errors.Behind: "Wait: the node catches up, or name another one.",
     errors.NotTrusted: "Send nothing; ask the operator whether the service is still the one of "
     "your pin.",
+    errors.NoCredential: "Put the file `credential` of your organisation beside service.json; with "
+    "an `id`: ask for it first.",
     errors.CannotCheck: "Bring what the message names, then check again.",
     AttestationError: "Send nothing; ask the operator why the node's evidence does not hold.",
     ReceiptInvalid: "Do not rely on it; fetch the receipt from another node.",

@@ -336,9 +336,7 @@ class Client:
 
     async def _query(self, bound: Bound, at_least: int | None, linearizable: bool) -> QueryResult:
         demanded = self.height if at_least is None else _checked_height(at_least)
-        return await self._runtime.within(
-            self._runtime.requests.query(*bound, demanded, linearizable)
-        )
+        return await self._runtime.queried(bound, demanded, linearizable)
 
 
 def _checked_height(height: int) -> int:

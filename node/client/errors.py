@@ -7,6 +7,7 @@ ClientFault
 │  └─ Disconnected     one connection ended; another node is tried
 │     ├─ Hung          its node gave no sign of life
 │     └─ Returning     left on purpose, for the node that the client began with
+├─ NoCredential        no node lets this client in; put a credential beside service.json
 ├─ Behind              a node does not know the newest epoch yet; another one is tried
 ├─ NoQuorum            too few members vouch for what is newest; asked again until the time is up
 ├─ NotTrusted          what a node shows does not verify against the pin: nothing is sealed to it
@@ -59,6 +60,18 @@ class Hung(Disconnected):
 
 class Returning(Disconnected):
     """A connection that the client ends itself, to go back to its own node."""
+
+
+class NoCredential(ClientFault):
+    """Every node's door is shut to this client: it shows no credential, or one that none knows.
+
+    Attributes:
+        id: of an envelope that nodes refused for that reason; None when none was sent.
+    """
+
+    def __init__(self, message: str, *, id: TransactionId | None = None) -> None:
+        super().__init__(message)
+        self.id = id
 
 
 class ProgramFailed(ClientFault):

@@ -9,6 +9,8 @@ which it would stop.
 """
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
@@ -40,6 +42,10 @@ IN_A_LOOP = (
     "`async with Client.connect(…)`, or move this to a thread by `asyncio.to_thread`"
 )
 NOT_OPEN = "this SyncClient is not open: use it inside `with SyncClient.connect(…) as client:`"
+
+OTHER_PROCESS = (
+    "this SyncClient was made in another process, or its thread has ended: connect another one here"
+)
 
 
 @dataclass(slots=True)
@@ -154,6 +160,7 @@ class SyncClient:
         self._open = self._entered = False
         self._loop: asyncio.AbstractEventLoop
         self._thread: threading.Thread
+        self._pid: int
 
     @classmethod
     def connect(cls, where: Path | str, identity: Identity | str, **options: Any) -> "SyncClient":
@@ -174,7 +181,7 @@ class SyncClient:
         _check_no_loop()
         if self._entered:
             raise ClientFault("a SyncClient is entered once: connect another one")
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._pid = asyncio.new_event_loop(), os.getpid()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="strongroom-client", daemon=True
         )
@@ -194,6 +201,9 @@ class SyncClient:
         trace: TracebackType | None,
     ) -> None:
         """Close the client and end the thread; what other threads wait for raises Unreachable."""
+        if not self._is_served:
+            self._open = False  # of the process that this one was forked from: it goes on there
+            return
         try:
             self.run(self.client.__aexit__(None, None, None))
         finally:
@@ -258,6 +268,8 @@ class SyncClient:
             _check_no_loop()
             if not self._open:
                 raise ClientFault(NOT_OPEN)
+            if not self._is_served:
+                raise ClientFault(OTHER_PROCESS)
         except ClientFault:
             coroutine.close()
             raise
@@ -272,14 +284,20 @@ class SyncClient:
 
     def end(self, items: AsyncGenerator[Any, None]) -> None:
         """End an iteration; also from where nothing may wait, as when its garbage is collected."""
-        if not self._open:
-            return
+        if not self._open or not self._is_served:
+            return  # nothing is awaited: whatever it held has ended with its process
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             self.run(_close(items))
         else:
             asyncio.run_coroutine_threadsafe(_close(items), self._loop)
+
+    @property
+    def _is_served(self) -> bool:
+        """Does its thread run, in this process?"""
+        here = self._pid == os.getpid() and self._thread.is_alive()
+        return here and not sys.is_finalizing()
 
     def _stop(self) -> None:
         self._open = False
@@ -326,8 +344,11 @@ async def _close(items: AsyncGenerator[Any, None]) -> None:
 def _hand_over(
     inner: "asyncio.Future[Done]", outer: "Future[SyncDone]", client: SyncClient
 ) -> None:
-    """Tell another thread what a call came to."""
-    if inner.cancelled():
+    """Tell another thread what a call came to, if it still wants to know."""
+    if not outer.set_running_or_notify_cancel():
+        if not inner.cancelled():
+            inner.exception()  # nobody waits; that is no error
+    elif inner.cancelled():
         outer.set_exception(Unreachable(CLOSED))
     elif (fault := inner.exception()) is not None:
         outer.set_exception(fault)

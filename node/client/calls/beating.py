@@ -18,9 +18,10 @@ from strongroom.node.client.calls.pulse import (
 )
 from strongroom.node.client.http import Socket
 
-USED_TICKS = 64
-"""Looks at a connection after the last thing that was awaited of it, before they rest: about a
-second, so that calls one after the other do not wake them each time."""
+USED_TICKS = 1
+"""Looks at a connection after the last thing that was awaited of it, before they rest: so that
+calls one after the other do not wake them each time, and one question now and then does not keep
+them awake."""
 UNREAD_TURNS = 4
 """Of the event loop, from bytes that have arrived to a message that is read."""
 SLOW_LINE_BYTES = 4096
@@ -50,6 +51,10 @@ class Heart:
         if not self._used.is_set():
             self._used.set()
 
+    def admitted(self, patience: float) -> None:
+        """The node is admitted; until then it had the longest time."""
+        self._pulse.admitted(patience)
+
     @property
     def patience_ms(self) -> float:
         """How long a ping may take now."""
@@ -75,8 +80,9 @@ class Heart:
             if idle > USED_TICKS:
                 self._used.clear()
                 await self._used.wait()
+                self._pulse.rested()
                 idle = 0
-            await asyncio.sleep(self._pulse.wait)
+            await self._until_due()
             match self._look(loop.time()):
                 case Verdict.LIVES:
                     continue
@@ -87,6 +93,16 @@ class Heart:
                     if await self._nothing_unread() and alive():
                         return True
         return False
+
+    async def _until_due(self) -> None:
+        """Until the next look; when that is not soon, a new question brings it about."""
+        if self._pulse.wait <= TICK_SECONDS:
+            await asyncio.sleep(self._pulse.wait)
+            return
+        self._used.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pulse.wait):
+                await self._used.wait()
 
     async def speaks_again(self) -> bool:
         """Listen a little longer to a node that was given up: does a sign of life come after all?

@@ -30,6 +30,10 @@ from strongroom.node.rpc import jsonrpc
 
 CONNECT_SECONDS_MAX = 5.0
 HEARTBEAT_SECONDS = 10.0
+NO_ROOM = 503
+"""Answered by a node whose connections are all taken."""
+FULL_RETRY_MS = 1000
+"""What such an answer asks for (`Retry-After`)."""
 REPLY_BYTES_MAX = 256 * 1024 * 1024
 """1,024 results of the largest size class."""
 ASKED_MAX = 4096
@@ -83,6 +87,7 @@ class Connection:
         Raises:
             Disconnected: nobody answers there.
             NotTrusted: the certificate is not one of the bundle (``tls-key``).
+            Overloaded: the node has no room for another connection.
         """
         try:
             async with asyncio.timeout(CONNECT_SECONDS_MAX):
@@ -99,6 +104,9 @@ class Connection:
                 "tls-key", f"{endpoint}: a certificate that is not in the bundle: {words_of(error)}"
             ) from None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            if isinstance(error, aiohttp.WSServerHandshakeError) and error.status == NO_ROOM:
+                full = f"{endpoint}: no room for another connection"
+                raise faults.Overloaded(full, retry_after_ms=FULL_RETRY_MS) from None
             raise Disconnected(f"{endpoint}: {words_of(error)}") from None
         tunnel = socket.get_extra_info("ssl_object")
         certificate = None if tunnel is None else tunnel.getpeercert(binary_form=True)
@@ -217,6 +225,11 @@ class Connection:
                     self.on_in_vain()
             finally:
                 self._abort()
+
+    def admitted(self, patience: float) -> None:
+        """Its node is admitted: a ping may take so many seconds from now on, or as long as those
+        before it took."""
+        self._heart.admitted(patience)
 
     def _quiet(self) -> float | None:
         """Seconds of silence before a ping; None: nothing is awaited."""

@@ -12,6 +12,7 @@ import aiohttp
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.lifetime import fenced, start_in
+from strongroom.node.client.calls.pulse import PATIENCE_SECONDS_MAX
 from strongroom.node.client.errors import Disconnected
 
 ADMIT_SECONDS_MAX = 10.0
@@ -35,14 +36,17 @@ class Doors:
 
         Args:
             endpoint: `https://HOST:PORT`.
-            patience: seconds that a ping may take, at least.
+            patience: seconds that a ping may take, at least, once it is admitted.
 
         Raises:
             Disconnected: nobody answers there.
             NotTrusted, AttestationError: it does not verify.
             NoQuorum, Behind: nor can it now.
         """
-        connection = await Connection.open(self._http, endpoint, self._context, patience=patience)
+        # How far it is, nobody knows yet: the race of doors bounds what a hung one costs.
+        connection = await Connection.open(
+            self._http, endpoint, self._context, patience=PATIENCE_SECONDS_MAX
+        )
         try:
             start_in(self._group, connection.run())
             start_in(self._group, fenced(connection.beat)())
@@ -56,6 +60,7 @@ class Doors:
         except BaseException:
             await connection.close()
             raise
+        connection.admitted(patience)
         return connection, enclave.claims.node, enclave.claims.node_key
 
     async def status(self, endpoint: str) -> dict[str, Any] | None:

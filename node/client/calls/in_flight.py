@@ -22,11 +22,18 @@ from strongroom.enclave.programs.framework import NO_ROOM
 from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.frames import Frame, Frames
+from strongroom.node.client.calls.letting_in import LettingIn
 from strongroom.node.client.calls.lifetime import CLOSED
 from strongroom.node.client.calls.nodes import Nodes, retry_seconds
 from strongroom.node.client.calls.replies import number_in
 from strongroom.node.client.calls.sealing import Sealer
-from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
+from strongroom.node.client.errors import (
+    Disconnected,
+    NoCredential,
+    NotTrusted,
+    ProgramFailed,
+    Unreachable,
+)
 from strongroom.node.faults import Overloaded
 
 FRAME_ENVELOPES_MAX = 1024
@@ -51,6 +58,7 @@ class Pipeline:
         self,
         sealer: Sealer,
         nodes: Nodes,
+        letting_in: LettingIn,
         *,
         on_refusal: "Callable[[Pipeline, Entry, Any], None]",
         on_no_room: "Callable[[Pipeline, Entry, bytes, ProgramFailed], None]",
@@ -59,7 +67,7 @@ class Pipeline:
         self.sealer = sealer
         """Its sessions."""
         self._nodes, self._on_refusal, self._fetch_receipt = nodes, on_refusal, fetch_receipt
-        self._on_no_room = on_no_room
+        self._on_no_room, self._letting_in, self._at = on_no_room, letting_in, ""
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
         self.height = 0
@@ -69,6 +77,8 @@ class Pipeline:
         """The call that it was named for."""
         self.progress_at = asyncio.get_running_loop().time()
         """When the last answer came, or work began after there was none."""
+        self.used = asyncio.Event()
+        """There is work; cleared by whoever watches it, once there is none."""
         self._leaving: StrongroomError | None = None
         self._to_send: deque[Entry] = deque()
         """Sealed, not under way on this connection, in order."""
@@ -96,6 +106,7 @@ class Pipeline:
         loop = asyncio.get_running_loop()
         if not self.busy:
             self.progress_at = loop.time()
+            self.used.set()
         entry = Entry(program, operation, arguments, loop.create_future())
         self._waiting.append(entry)
         self._wake.set()
@@ -229,20 +240,41 @@ class Pipeline:
                     self.give_up(self._waiting.popleft(), fault)
                 await asyncio.sleep(DISTRUST_RETRY_SECONDS)
                 continue
-            self._begin()
+            self._begin(connection.endpoint)
             while connection.alive and self._leaving is None:
                 self._wake.clear()
+                if self.busy:
+                    await self._ask_in(connection)
                 await self._send_all(connection)
                 await self._wake.wait()
                 if self._frames.under_way:
                     await asyncio.sleep(COMPANY_SECONDS)
             await self._nodes.leave(connection, self._leaving or connection.ended)
 
-    def _begin(self) -> None:
+    async def _ask_in(self, connection: Connection) -> None:
+        """Leave a node whose door is shut to this client, before anything is sent there."""
+        try:
+            await self._letting_in.ask(connection)
+        except StrongroomError as fault:
+            self._failed(fault)
+
+    def _failed(self, fault: StrongroomError) -> None:
+        """Go on elsewhere; when no door is open, end all calls that wait."""
+        never = self._letting_in.shut(self._at, fault)
+        if never is not None:
+            while self._waiting:
+                self.give_up(self._waiting.popleft(), never)
+            for entry in [one for one in self.sealer.unanswered if not one.parked]:
+                if entry.opened is not None:
+                    self.sealer.end(entry.opened)
+                self.give_up(entry, NoCredential(str(never), id=entry.id))
+        self.leave(fault)
+
+    def _begin(self, at: str) -> None:
         """A new connection: all that is unanswered goes out again, in order, before anything
         new."""
         self._leaving, self._frames, self._overloads, self._resuming = None, Frames(), 0, False
-        self._resting = False
+        self._resting, self._at = False, at
         self._to_send = deque(entry for entry in self.sealer.unanswered if not entry.parked)
 
     async def _send_all(self, connection: Connection) -> None:
@@ -314,7 +346,7 @@ class Pipeline:
         if fault is None:
             self._on_items(frame.entries, future.result())
         elif isinstance(fault, StrongroomError) and not isinstance(fault, Overloaded):
-            self.leave(fault)
+            self._failed(fault)
         if frames.all_back and not self._resuming:
             self._on_overload(
                 frames, fault if isinstance(fault, Overloaded) else Overloaded("overloaded")
@@ -325,6 +357,7 @@ class Pipeline:
         self.progress_at = asyncio.get_running_loop().time()
         self._overloads = 0
         self._nodes.served()
+        self._letting_in.taken()
         try:
             for entry, item in zip(entries, items, strict=True):
                 if "error" in item:

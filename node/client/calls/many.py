@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    AsyncIterator,
     Callable,
     Iterable,
     Mapping,
@@ -65,33 +64,57 @@ class ManyCalls:
         self._runtime, self._submit, self._window = runtime, submit, window
         self._on_progress = on_progress
         self._under_way: deque[tuple[Entry | ClientFault, float]] = deque()
-        """With the loop's time at which each is waited for no longer."""
+        """With the loop's time at which each was given to the client."""
+        self._answered_at = 0.0
+        """When the last answer came: as long as some do, none is given up."""
         self._submitted = self._done = self._refused = self._unknown = 0
 
     async def answers(self, many: Many) -> AsyncGenerator[Done | ClientFault, None]:
-        """Answers in the order of the calls. Whoever stops early sends no further call; those that
-        have left are executed."""
+        """Answers in the order of the calls, each as soon as it is there, also while the source has
+        nothing more yet. Whoever stops early sends no further call; those that have left are
+        executed."""
+        source = _Source(many)
         try:
-            async for arguments in _each(many):
-                await self._begin(arguments)
-                while self._is_full or self._is_answered:
+            while self._under_way or not source.ended:
+                while self._is_over or (self._under_way and (self._is_full or source.ended)):
                     yield await self._take()
-            while self._under_way:
-                yield await self._take()
+                if not source.ended:
+                    await source.look(self._first, self._seconds_left)
+                if source.read:
+                    await self._begin(source.read.pop())
         finally:
             for one, _ in self._under_way:
                 _forget(one)
+            await source.close()
+
+    @property
+    def _first(self) -> "asyncio.Future[Done] | None":
+        """What the first call under way comes to."""
+        first = self._under_way[0][0] if self._under_way else None
+        return first.future if isinstance(first, Entry) else None
+
+    @property
+    def _seconds_left(self) -> float | None:
+        """How long the first call under way is still waited for; None: there is none."""
+        if not self._under_way:
+            return None
+        return self._until(self._under_way[0][1]) - asyncio.get_running_loop().time()
+
+    def _until(self, begun: float) -> float:
+        """The loop's time at which a call is waited for no longer."""
+        return max(begun, self._answered_at) + self._runtime.timeout
 
     @property
     def _is_full(self) -> bool:
         return len(self._under_way) >= self._window
 
     @property
-    def _is_answered(self) -> bool:
+    def _is_over(self) -> bool:
+        """Has the first call under way its answer, or had its time?"""
         if not self._under_way:
             return False
-        first, _ = self._under_way[0]
-        return isinstance(first, ClientFault) or first.future.done()
+        first, left = self._first, self._seconds_left
+        return first is None or first.done() or (left is not None and left <= 0)
 
     async def _begin(self, arguments: Mapping[str, Any]) -> None:
         self._submitted += 1
@@ -104,13 +127,17 @@ class ManyCalls:
                 continue
             except ClientFault as fault:
                 one = fault
-            self._under_way.append((one, loop.time() + self._runtime.timeout))
+            self._under_way.append((one, loop.time()))
             return
 
     async def _take(self) -> Done | ClientFault:
-        one, until = self._under_way[0]
-        answer = one if isinstance(one, ClientFault) else await self._answer(one, until)
+        one, begun = self._under_way[0]
+        answer = (
+            one if isinstance(one, ClientFault) else await self._answer(one, self._until(begun))
+        )
         self._under_way.popleft()
+        if not isinstance(answer, Unreachable):
+            self._answered_at = asyncio.get_running_loop().time()
         self._done += isinstance(answer, Done)
         self._unknown += isinstance(answer, Unreachable)
         self._refused += not isinstance(answer, Done | Unreachable)
@@ -130,13 +157,49 @@ class ManyCalls:
             return fault
 
 
-async def _each(many: Many) -> AsyncIterator[Mapping[str, Any]]:
-    if isinstance(many, AsyncIterable):
-        async for one in many:
-            yield one
-    else:
-        for one in many:
-            yield one
+async def _nothing() -> AsyncGenerator[Mapping[str, Any], None]:
+    return
+    yield
+
+
+class _Source:
+    """Where calls come from; one that waits stops nobody."""
+
+    def __init__(self, many: Many) -> None:
+        self._at_once = None if isinstance(many, AsyncIterable) else iter(many)
+        self._later = aiter(many) if isinstance(many, AsyncIterable) else _nothing()
+        self._reading: asyncio.Task[None] | None = None
+        self.read: list[Mapping[str, Any]] = []
+        """The next call, once it is there."""
+        self.ended = False
+
+    async def look(self, first: "asyncio.Future[Done] | None", seconds: float | None) -> None:
+        """Read the next call; until it is there, or `first` has its answer, or time is over."""
+        if self._at_once is not None:
+            for one in self._at_once:
+                self.read.append(one)
+                return
+            self.ended = True
+            return
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read_next())
+        awaited: set[asyncio.Future[Any]] = {self._reading} | (set() if first is None else {first})
+        await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self._reading.done():
+            reading, self._reading = self._reading, None
+            await reading
+
+    async def _read_next(self) -> None:
+        try:
+            self.read.append(await anext(self._later))
+        except StopAsyncIteration:
+            self.ended = True
+
+    async def close(self) -> None:
+        """Nothing more is wanted of it."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait({self._reading})
 
 
 def _forget(one: Entry | ClientFault) -> None:

@@ -113,7 +113,10 @@ class Nodes:
     async def home_serves(self) -> bool:
         """Does the first endpoint say that it takes part? Trusting nothing: it is admitted when it
         is connected to."""
-        status = await self._doors.status(self.endpoints[self._home])
+        home, now = self.endpoints[self._home], asyncio.get_running_loop().time()
+        if self._until.get(home, 0.0) > now:
+            return False  # it rests: it has failed just now, or did not verify
+        status = await self._doors.status(home)
         return status is not None and status.get("state") == "voting"
 
     async def leave(self, connection: Connection, why: StrongroomError) -> None:
@@ -165,6 +168,13 @@ class Nodes:
         self._seen = await asyncio.gather(*(self._doors.status(one) for one in self.endpoints))
         return self._seen
 
+    def executed(self) -> int | None:
+        """The newest height that any endpoint said it had executed in the last survey; None: too
+        few answered. For words alone."""
+        heights = [one.get("executed") for one in self._seen if one is not None]
+        known = [height for height in heights if type(height) is int]
+        return max(known) if len(known) >= Quorum(len(self.endpoints)).size else None
+
     async def opinions(self, method: str, **params: Any) -> list[dict[str, Any]]:
         """What each node says that can be had and admitted now: one document per validator."""
         asked = await asyncio.gather(
@@ -185,7 +195,8 @@ class Nodes:
             return connection, name
 
         def candidate(current: str) -> str | None:
-            return next((one for one in self._ready() if one != current), None)
+            others = [one for one in self._ready() if one != current]
+            return any_of(others) if others else None
 
         await self._spare.keep(candidate, enter)
 
@@ -238,6 +249,7 @@ class Nodes:
 
     def _adopt(self, connection: Connection, name: str) -> Connection:
         connection.on_in_vain = self._in_vain
+        connection.admitted(self._patience_now())
         self.name = name
         self.failures.clear()
         self._rests.clear()
@@ -248,6 +260,8 @@ class Nodes:
     def _fail(self, endpoint: str, why: StrongroomError) -> None:
         self._rest(endpoint, why)
         self.failures[endpoint] = why
+        if isinstance(why, Overloaded):
+            self.busy = why
         self._turn = (self.endpoints.index(endpoint) + 1) % len(self.endpoints)
 
     def _rest(self, endpoint: str, why: StrongroomError) -> None:
@@ -256,7 +270,6 @@ class Nodes:
             rest = DISTRUST_SECONDS
         elif isinstance(why, Overloaded):
             rest = retry_seconds(why)
-            self.busy = why
         else:
             rest = self._rests.get(endpoint, REST_SECONDS_MIN)
             self._rests[endpoint] = min(2 * rest, REST_SECONDS_MAX)
@@ -329,6 +342,11 @@ def _reasons(faults: Mapping[str, StrongroomError], named: Callable[[str], str])
 
 def _verb(names: Sequence[str], one: str, many: str) -> str:
     return one if len(names) == 1 else many
+
+
+def any_of(endpoints: Sequence[str]) -> str:
+    """Where a spare connection goes: by chance, lest all clients of one node flee to the same."""
+    return random.choice(endpoints)
 
 
 def retry_seconds(fault: Overloaded) -> float:

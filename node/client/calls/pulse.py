@@ -24,6 +24,9 @@ PATIENCE_SECONDS_MAX = 2.0
 LATE_SECONDS = 0.025
 """A look that comes so late finds our own process slow, not the node: the ping's time begins
 anew."""
+LATENESS_KEPT = 0.98
+"""Of how late our own looks came, from one look to the next: about a second is remembered. Where
+our process has to wait for a processor, a node beside it has to as well."""
 SMOOTHING, DEVIATION_SMOOTHING, DEVIATIONS = 1 / 8, 1 / 4, 4
 """RFC 6298, §2.3."""
 
@@ -48,17 +51,31 @@ class Pulse:
         """Since when no answer came, while one is awaited."""
         self._pinged: float | None = None
         """When a ping left that nothing came after."""
+        self._sent: float | None = None
+        """When a ping left that has no answer yet, whatever else came since."""
         self._due: float | None = None
         self._smoothed: float | None = None
         self._deviation = 0.0
+        self._lateness = 0.0
+        """How late our own looks came lately."""
         self.wait = TICK_SECONDS
         """Seconds until the next look."""
+
+    def admitted(self, patience_min: float) -> None:
+        """The node is admitted: from now on it gets no longer than this, or than it usually
+        takes."""
+        self._patience_min = patience_min
 
     @property
     def patience(self) -> float:
         """Seconds that the answer to a ping may take now."""
         usual = 0.0 if self._smoothed is None else self._smoothed + DEVIATIONS * self._deviation
-        return min(PATIENCE_SECONDS_MAX, max(self._patience_min, usual))
+        crowded = DEVIATIONS * self._lateness
+        return min(PATIENCE_SECONDS_MAX, max(self._patience_min, usual, crowded))
+
+    def rested(self) -> None:
+        """Nobody looked for a while: the next look is not late."""
+        self._due = None
 
     def look(self, now: float, *, frames: int, answers: int, quiet: float | None) -> Verdict:
         """Judge the silence.
@@ -69,11 +86,15 @@ class Pulse:
             answers: how many of them were more than the answer to a ping.
             quiet: seconds of silence before a ping; None: nothing is awaited.
         """
-        late = self._due is not None and now > self._due + LATE_SECONDS
+        lateness = 0.0 if self._due is None else max(0.0, now - self._due)
+        late = lateness > LATE_SECONDS
+        self._lateness = max(LATENESS_KEPT * self._lateness, lateness)
         verdict = self._judge(now, frames, answers, quiet, late)
         self.wait = TICK_SECONDS
         if self._pinged is not None:
             self.wait = min(TICK_SECONDS, max(0.001, self._pinged + self.patience - now))
+        elif quiet is not None and self._since is not None:
+            self.wait = max(TICK_SECONDS, self._since + self._silence(now, quiet) - now)
         self._due = now + self.wait
         return verdict
 
@@ -89,20 +110,26 @@ class Pulse:
             self._frames, self._answers, self._since, self._pinged = frames, answers, now, None
             return Verdict.LIVES
         if self._pinged is None:
-            waited = min(SILENCE_SECONDS_MAX, WAITED_SHARE * (now - self._waits))
-            if now - self._since < max(quiet, waited):
+            if now - self._since < self._silence(now, quiet):
                 return Verdict.LIVES
             self._pinged = now
+            if self._sent is None:
+                self._sent = now
             return Verdict.PING
         if late:
             self._pinged = now
         return Verdict.GONE if now - self._pinged >= self.patience else Verdict.LIVES
 
+    def _silence(self, now: float, quiet: float) -> float:
+        """How long it may last before a ping."""
+        waited = min(SILENCE_SECONDS_MAX, WAITED_SHARE * (now - self._waits))
+        return max(quiet, waited)
+
     def pong(self, now: float) -> None:
-        """The answer to the ping came."""
-        if self._pinged is None:
+        """The answer to a ping came: to the oldest that has none yet."""
+        if self._sent is None:
             return
-        took = now - self._pinged
+        took, self._sent = now - self._sent, None
         if self._smoothed is None:
             self._smoothed, self._deviation = took, took / 2
         else:

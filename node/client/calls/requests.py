@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from strongroom.consensus.errors import ReceiptInvalid, StrongroomError
+from strongroom.consensus.errors import (
+    AttestationError,
+    ClientFault,
+    ReceiptInvalid,
+    StrongroomError,
+)
 from strongroom.consensus.types import Digest, Height, TransactionId
 from strongroom.enclave.formats.envelope import Call, Query, transaction_id
 from strongroom.enclave.formats.outcome import Code
@@ -29,10 +34,17 @@ from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.node.client.calls.calls import Done
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.in_flight import Pipeline
+from strongroom.node.client.calls.letting_in import LettingIn, is_shut
 from strongroom.node.client.calls.nodes import Nodes, retry_seconds
 from strongroom.node.client.calls.replies import number_in
 from strongroom.node.client.calls.waiting import receipt_once_there
-from strongroom.node.client.errors import Disconnected, NotTrusted, ProgramFailed, Unreachable
+from strongroom.node.client.errors import (
+    Disconnected,
+    NoCredential,
+    NotTrusted,
+    ProgramFailed,
+    Unreachable,
+)
 from strongroom.node.faults import (
     NotFound,
     NotReady,
@@ -67,8 +79,16 @@ class QueryResult:
 class Requests:
     """Requests of one identity."""
 
-    def __init__(self, identity: Identity, trust: Trust, nodes: Nodes, pipeline: Pipeline) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        trust: Trust,
+        nodes: Nodes,
+        pipeline: Pipeline,
+        letting_in: LettingIn,
+    ) -> None:
         self._identity, self._trust, self._nodes, self._pipeline = identity, trust, nodes, pipeline
+        self._letting_in = letting_in
         self.height = 0
         """The newest height of any answer here."""
 
@@ -84,6 +104,8 @@ class Requests:
             except Overloaded as fault:
                 self._nodes.busy = fault
                 await asyncio.sleep(retry_seconds(fault))
+            except Refused as fault:
+                await self._shut_out(connection, fault)
             else:
                 self._nodes.served()
                 return answer
@@ -106,7 +128,8 @@ class Requests:
 
         Raises:
             WrongChainOrEpoch: epochs end faster than it is taken; it was never ordered.
-            RpcFault: the only node that saw it refuses it.
+            RpcFault: f+1 nodes, hence an honest one, refuse it.
+            NoCredential: no node's door is open to this client.
             Unreachable: its fate is open; with its id.
         """
         for _ in range(TURNS_MAX):
@@ -133,24 +156,67 @@ class Requests:
 
     async def _give(self, envelope: bytes, id: TransactionId) -> None:
         """Have a node take it, as long as that takes; errors as of `submit`."""
-        elsewhere = False
+        elsewhere, seen = False, set[str]()
+        refusing: dict[str, RpcFault] = {}
         while True:
-            connection = await self._nodes.connection()
             try:
+                connection = await self._nodes.connection()
+            except (NotTrusted, AttestationError) as fault:
+                if not seen:
+                    raise
+                why = f"it was sent, and no node that answers now verifies ({fault})"
+                raise Unreachable(f"{why}: it may still be ordered", id=id) from None
+            at = connection.endpoint
+            try:
+                await self._letting_in.ask(connection)
+                seen.add(at)
                 await connection.ask("ledger_submit", envelope=envelope, wait="none")
             except (Disconnected, NotReady, Overloaded) as fault:
-                elsewhere = True
+                elsewhere = elsewhere or at in seen
                 await self._nodes.leave(connection, fault)
             except WrongChainOrEpoch:
                 raise
-            except RpcFault as fault:
-                if not elsewhere:
-                    raise
-                why = f"one node refuses it ({fault}), another may have taken it before"
-                raise Unreachable(f"{why}: it may still be ordered", id=id) from None
+            except RpcFault as fault:  # one node's word: it may lie
+                await self._nodes.leave(connection, fault)
+                refusing[at] = fault
+                told = self._told(refusing, at, id if seen else None)
+                if told is not None and not elsewhere:
+                    raise told from None
+                if told is not None:
+                    why = f"nodes refuse it ({told}), another may have taken it before"
+                    raise Unreachable(f"{why}: it may still be ordered", id=id) from None
             else:
                 self._nodes.served()
+                self._letting_in.taken()
                 return
+
+    def _told(
+        self, refusing: dict[str, RpcFault], at: str, id: TransactionId | None
+    ) -> ClientFault | None:
+        """What the newest of these refusals of one envelope comes to; None: others are to be
+        asked."""
+        never = self._letting_in.shut(at, refusing[at])
+        if never is not None:
+            return NoCredential(str(never), id=id)
+        open_doors = [one for one in refusing.values() if not is_shut(one)]
+        enough = len(open_doors) > self._epoch().description.quorum.faults
+        if enough or len(refusing) == len(self._nodes.endpoints):
+            return open_doors[-1] if open_doors else refusing[at]
+        return None
+
+    async def _shut_out(self, connection: Connection, fault: RpcFault) -> None:
+        """This node's door may be shut to this client, and another one's open.
+
+        Raises:
+            RpcFault: it refuses for another reason.
+            NoCredential: no door is open.
+        """
+        if not is_shut(fault):
+            raise fault
+        never = self._letting_in.shut(connection.endpoint, fault)
+        await self._nodes.leave(connection, fault)
+        if never is not None:
+            raise never from None
 
     async def _never_ordered(self, id: TransactionId, epoch: TrustedEpoch) -> bool:
         """Do f+1 nodes, hence an honest one, know the epoch as over, and the opening as not
@@ -204,18 +270,27 @@ class Requests:
             except NotYet as fault:
                 at_least = await self._believed(at_least)
                 behind += 1
-                if behind >= len(self._nodes.endpoints):
+                if behind >= len(self._nodes.endpoints) or await self._none_has(at_least):
                     raise
                 await self._nodes.leave(connection, fault)
             except (Refused, WrongChainOrEpoch) as fault:
                 if turns < TURNS_MAX and _is_of_an_epoch(fault):
                     turns += 1
                     await self._turn(connection)
-                elif alone:
-                    raise
+                elif alone or is_shut(fault):
+                    await self._shut_out(connection, fault)
                 alone = True
             else:
                 return await self._opened(connection, key, shown, at_least)
+
+    async def _none_has(self, height: int) -> bool:
+        """Do q nodes answer, and none of those who do has executed so far? Then asking each of them
+        in turn would only wait as often."""
+        said = await self._nodes.opinions("node_status")
+        executed = [one.get("executed") for one in said]
+        return len(said) >= self._epoch().description.quorum.size and all(
+            type(one) is int and one < height for one in executed
+        )
 
     async def _believed(self, at_least: int) -> int:
         """What may be demanded instead of a height that only one node has named; at most

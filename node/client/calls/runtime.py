@@ -17,16 +17,18 @@ from strongroom.node.client.calls.calls import Done, Entry
 from strongroom.node.client.calls.doors import Doors
 from strongroom.node.client.calls.failback import fail_back, follow, keep_spare
 from strongroom.node.client.calls.in_flight import Pipeline
+from strongroom.node.client.calls.letting_in import LettingIn
 from strongroom.node.client.calls.lifetime import Lifetime
 from strongroom.node.client.calls.no_room import RoomProofs
 from strongroom.node.client.calls.nodes import Nodes
 from strongroom.node.client.calls.refusals import Refusals
-from strongroom.node.client.calls.requests import Requests
+from strongroom.node.client.calls.requests import QueryResult, Requests
 from strongroom.node.client.calls.sealing import OnSealed, Sealer
 from strongroom.node.client.calls.waiting import OnWaiting, tell_while, watch
 from strongroom.node.client.errors import Unreachable
 from strongroom.node.client.names import Bound
 from strongroom.node.client.trust.service import Service
+from strongroom.node.faults import NotYet
 from strongroom.node.layout import dir_option
 
 _T = TypeVar("_T")
@@ -90,14 +92,18 @@ class ClientRuntime:
         sealer = Sealer(
             self.identity, self.trust, one_shot=self._one_shot, on_sealed=self._on_sealed
         )
+        letting_in = LettingIn(
+            self.service.endpoints, credential=self.service.credential is not None
+        )
         self.pipeline = Pipeline(
             sealer,
             self.nodes,
+            letting_in,
             on_refusal=refusals.take,
             on_no_room=self.proofs.take,
             fetch_receipt=self._receipt_of,
         )
-        self.requests = Requests(self.identity, self.trust, self.nodes, self.pipeline)
+        self.requests = Requests(self.identity, self.trust, self.nodes, self.pipeline, letting_in)
         try:
             await self.within(self.nodes.connection())
         except BaseException as fault:
@@ -149,6 +155,20 @@ class ClientRuntime:
         if len(self._taken) > TAKEN_MAX:
             del self._taken[next(iter(self._taken))]
         return id
+
+    async def queried(self, bound: Bound, at_least: int, linearizable: bool) -> QueryResult:
+        """A sealed query, as long as the timeout allows; errors as of Requests.query."""
+        try:
+            return await self.within(self.requests.query(*bound, at_least, linearizable))
+        except Unreachable:
+            executed = self.nodes.executed()
+            if executed is None or executed >= at_least:
+                raise
+            raise NotYet(
+                f"height {at_least} is demanded, nodes have executed {executed}: ask again later, "
+                "or demand less",
+                executed=executed,
+            ) from None
 
     async def receipt(self, id: TransactionId) -> Receipt:
         """A transaction's receipt, verified; of one that a node has just taken of us, once it has

@@ -85,7 +85,10 @@ async def watch(pipeline: Pipeline, nodes: Nodes, on_waiting: OnWaiting | None) 
     patience, told = STALL_SECONDS_MIN, ""
     stalled_at = 0.0
     while True:
+        await pipeline.used.wait()
         await asyncio.sleep(WATCH_SECONDS)
+        if not pipeline.busy:
+            pipeline.used.clear()
         still = loop.time() - pipeline.progress_at if pipeline.busy else 0.0
         if still < WAITING_SECONDS:
             patience, told = STALL_SECONDS_MIN, ""

@@ -54,7 +54,7 @@ from strongroom.node.api.public_state import (
     users_document,
 )
 from strongroom.node.api.screening import wrong_epoch
-from strongroom.node.client.calls import racing
+from strongroom.node.client.calls import failback, nodes, racing
 from strongroom.node.faults import NotFound, NotYet, Refused, RpcFault
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.place import Place
@@ -529,6 +529,7 @@ class Service:
         self.nodes = [FakeNode(self.orderer, index) for index in range(4)]
         self.runners: list[web.AppRunner | None] = [None] * 4
         self.ports = [0] * 4
+        self.doors = [open_door() for _ in range(4)]
         self.limits = RpcLimits(shutdown_seconds_max=0.2)
 
     async def start(self, index: int) -> None:
@@ -539,7 +540,7 @@ class Service:
         tls.write_identity(node.tls, certificate=certificate, key=key)
         context = tls.server_context(certificate, key)
         runner = await serve(
-            make_app(node, self.limits, open_door()), "127.0.0.1", self.ports[index], context
+            make_app(node, self.limits, self.doors[index]), "127.0.0.1", self.ports[index], context
         )
         self.ports[index] = runner.addresses[0][1]
         self.runners[index] = runner
@@ -587,6 +588,9 @@ async def running(directory: Path) -> AsyncIterator[Service]:
     async with AsyncExitStack() as stack:
         # A slow machine must not send clients through another door than the next one.
         stack.enter_context(patch.object(racing, "RACE_SECONDS", HANG_SECONDS))
+        if failback.HOME_SECONDS > 1:  # a test that wants clients to go home says how soon
+            stack.enter_context(patch.object(failback, "HOME_SECONDS", HANG_SECONDS))
+        stack.enter_context(patch.object(nodes, "any_of", lambda ready: ready[0]))
         await stack.enter_async_context(asyncio.timeout(HANG_SECONDS))
         for index in range(4):
             await service.start(index)

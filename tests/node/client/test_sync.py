@@ -79,6 +79,47 @@ async def test_a_call_that_is_not_waited_for_tells_its_future(tmp_path: Path) ->
     await _in_a_thread(tmp_path, work)
 
 
+async def test_a_call_whose_future_was_cancelled_disturbs_nobody(tmp_path: Path) -> None:
+    def work(directory: Path) -> None:
+        troubles: list[Any] = []
+        with SyncClient.connect(directory, "alice") as client:
+            client._loop.set_exception_handler(lambda _, context: troubles.append(context))
+            futures = [
+                client.submit_call("payments.transfer", to="bob", amount=1) for _ in range(3)
+            ]
+            cancelled = [one.cancel() for one in futures[:2]]
+            futures[2].result()
+            client.query("payments.balance")
+        assert (any(cancelled), troubles) == (True, [])
+
+    await _in_a_thread(tmp_path, work)
+
+
+@pytest.mark.parametrize("elsewhere", ["forked", "ending"])
+async def test_a_client_of_another_process_or_of_one_that_ends_waits_for_nothing(
+    tmp_path: Path, elsewhere: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its thread would never answer: a child has none, an interpreter that ends has stopped it."""
+
+    def work(directory: Path) -> None:
+        with SyncClient.connect(directory, "alice") as client:
+            blocks = client.blocks(after=0)
+            next(blocks)
+            with monkeypatch.context() as there:
+                there.setattr(client, "_loop", None)  # nor may its loop be touched
+                if elsewhere == "forked":
+                    there.setattr(client, "_pid", client._pid + 1)
+                else:
+                    there.setattr("sys.is_finalizing", lambda: True)
+                with pytest.raises(ClientFault, match="another process"):
+                    client.query("payments.balance")
+                blocks.close()  # type: ignore[attr-defined]
+                client.__exit__(None, None, None)
+            client._open = True
+
+    await _in_a_thread(tmp_path, work)
+
+
 async def test_errors_come_as_they_are(tmp_path: Path) -> None:
     def work(directory: Path) -> None:
         with SyncClient.connect(directory, "alice") as client:
@@ -128,7 +169,7 @@ async def test_a_client_that_is_left_ends_what_other_threads_wait_for(tmp_path: 
     def work(service: Service) -> None:
         with SyncClient.connect(tmp_path, "alice") as client:
             waiting = [
-                threading.Thread(target=wait, args=(one,))
+                threading.Thread(target=wait, args=(one,), daemon=True)
                 for one in (
                     lambda: client.call("payments.transfer", to="bob", amount=1),
                     lambda: next(client.blocks()),
@@ -139,7 +180,8 @@ async def test_a_client_that_is_left_ends_what_other_threads_wait_for(tmp_path: 
             while not service.payments():
                 client.request("node_status")
         for one in waiting:
-            one.join()
+            one.join(30)  # who still waits then, waits for ever
+        assert not any(one.is_alive() for one in waiting)
 
     async with running(tmp_path) as service:
         service.fund(ALICE, FUNDS)

@@ -21,6 +21,8 @@ class Wire:
         """Where clients connect to."""
         self.accepted = 0
         """Connections ever."""
+        self.delay = 0.0
+        """Seconds that each byte takes, one way."""
         self._node = port
         self._server: asyncio.Server | None = None
         self._ends: set[asyncio.StreamWriter] = set()
@@ -77,11 +79,24 @@ class Wire:
             self._clients.discard(client)
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await source.read(PIECE_BYTES):
+        loop, under_way = asyncio.get_running_loop(), asyncio.Queue[tuple[float, bytes]]()
+
+        async def deliver() -> None:
+            while True:
+                due, data = await under_way.get()
+                await asyncio.sleep(max(0.0, due - loop.time()))
                 await self._flows.wait()
                 sink.write(data)
                 await sink.drain()
+
+        delivering = asyncio.ensure_future(deliver())
+        with suppress(OSError):
+            while data := await source.read(PIECE_BYTES):
+                under_way.put_nowait((loop.time() + self.delay, data))
+        delivering.cancel()
+        await asyncio.wait({delivering})
+        if not delivering.cancelled():
+            delivering.exception()  # the sink was gone
         sink.transport.abort()
 
 

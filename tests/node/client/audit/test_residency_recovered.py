@@ -187,7 +187,7 @@ def test_the_commands_say_who_brought_it_back(tmp_path: Path) -> None:
 
     def told(*arguments: str) -> tuple[int, str]:
         done = CliRunner().invoke(make_app(arguments[0]), [*arguments, "--service", pin()])
-        return done.exit_code, " ".join(done.stdout.split())
+        return done.exit_code, " ".join(done.stdout.split())  # lines are folded
 
     assert told("residency", "report", ledger, "-o", str(file))[0] == 0
     code, text = told("verify", "residency", str(file), "--ledger", ledger)

@@ -15,17 +15,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.enclave.chain import person
 from tests.hang import HANG_SECONDS
-from tests.node.client.ledger import Service
+from tests.node.client.ledger import Service, running
 from tests.node.client.wires import Wire, wired
 from tests.waiting import so
 
-from strongroom.node.client import Busy, Client
+from strongroom.node.client import Busy, Client, NotTrusted
 from strongroom.node.client.calls import connection, racing, spare
 from strongroom.node.client.calls.beating import PING, Heart
-from strongroom.node.client.calls.nodes import RETRY_SPREAD, Nodes, asked_seconds, retry_seconds
-from strongroom.node.client.calls.pulse import ANSWER_SECONDS, Pulse, Verdict
+from strongroom.node.client.calls.nodes import (
+    RETRY_SPREAD,
+    Nodes,
+    any_of,
+    asked_seconds,
+    retry_seconds,
+)
+from strongroom.node.client.calls.pulse import ANSWER_SECONDS, EVENT_SECONDS, Pulse, Verdict
 from strongroom.node.client.http import Socket
 from strongroom.node.faults import Overloaded
+from strongroom.node.rpc.limits import RpcLimits
 
 ALICE, BOB = person("alice"), person("bob")
 FUNDS = 1_000
@@ -137,6 +144,24 @@ async def test_no_connection_of_an_epoch_that_is_over_is_used(tmp_path: Path) ->
         assert sum(wire.accepted for wire in wires) > opened
 
 
+@pytest.mark.parametrize("one_way", [0.06, 0.15])
+async def test_a_node_that_is_far_away_is_no_hung_one(tmp_path: Path, one_way: float) -> None:
+    """Its first answers take longer than a ping of a near one may."""
+    async with wired(tmp_path) as (service, wires):
+        service.fund(ALICE, FUNDS)
+        for wire in wires:
+            wire.delay = one_way
+        async with Client.connect(tmp_path, ALICE, first_endpoint=0, spare=False) as client:
+            for paid in range(1, 6):
+                assert await pay(client) == {"balance": FUNDS - paid}
+            assert (await client.query("payments.balance")).value == FUNDS - 5
+            assert (client.node, sum(wire.accepted for wire in wires)) == ("n0", 1)
+
+
+def test_spare_connections_of_one_nodes_clients_go_to_all_others() -> None:
+    assert {any_of(["b", "c", "d"]) for _ in range(200)} == {"b", "c", "d"}
+
+
 @pytest.mark.parametrize("options", [{"spare": False}, {"one_shot": True}])
 async def test_who_wants_one_connection_has_one(tmp_path: Path, options: Any) -> None:
     async with calling(tmp_path, **options) as (_, wires, client):
@@ -169,6 +194,18 @@ async def test_when_the_wait_for_room_is_over_the_error_says_so_and_when_to_come
         for node in service.nodes:
             node.refuse = []
         assert await pay(client)  # the first one was still under way, or this one pays
+
+
+async def test_where_no_node_has_room_for_a_connection_it_is_told_as_busy(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        service.limits = RpcLimits(websockets_max=0, shutdown_seconds_max=0.2)
+        for index in range(4):
+            await service.stop(index)
+            await service.start(index)
+        with pytest.raises(Busy, match="no room for another connection") as caught:
+            async with Client.connect(tmp_path, ALICE, timeout=1.0):
+                pass
+        assert caught.value.retry_after == 1.0
 
 
 def test_a_node_that_asks_for_time_gets_it_and_a_share_more_by_chance() -> None:
@@ -240,8 +277,33 @@ def test_a_far_node_gets_the_time_that_its_pings_take() -> None:
     assert clock.pings > 40
 
 
+def test_where_our_own_looks_are_late_a_node_beside_us_may_be_late_too() -> None:
+    """A full machine: neither is hung."""
+    assert Clock(lambda _: 0.07, late=0.02).run(20) is None
+    assert Clock(lambda _: 0.07).run(20) is not None
+
+
 def test_a_process_of_ours_that_is_late_itself_blames_no_node() -> None:
     assert Clock(lambda _: None, late=0.04).run(20) is None
+
+
+def test_a_subscription_is_looked_at_once_a_second_and_a_question_at_once() -> None:
+    one, now, looks = Pulse(), 0.0, 0
+    while now < 100:
+        if one.look(now, frames=looks, answers=looks, quiet=EVENT_SECONDS) is Verdict.PING:
+            one.pong(now + 0.001)
+        now, looks = now + one.wait, looks + 1
+    assert looks <= 110
+
+
+def test_what_a_ping_takes_is_learned_though_the_answer_comes_before_it() -> None:
+    one = Pulse(2.0)
+    assert one.look(0.0, frames=0, answers=0, quiet=ANSWER_SECONDS) is Verdict.LIVES
+    assert one.look(0.02, frames=0, answers=0, quiet=ANSWER_SECONDS) is Verdict.PING
+    assert one.look(0.3, frames=1, answers=1, quiet=ANSWER_SECONDS) is Verdict.LIVES
+    one.pong(0.32)
+    one.admitted(0.05)
+    assert one.patience > 0.3
 
 
 def test_nothing_is_asked_of_a_node_of_which_nothing_is_awaited() -> None:
@@ -298,7 +360,19 @@ async def test_a_node_that_was_left_in_vain_buys_the_next_one_time(
         wires[0].hold()
         await client.request("node_status")
         wires[0]._flows.set()
-        await so(lambda: nodes_of(client)._patience_now() == 2 * before, "the next one gets more")
+        nodes = nodes_of(client)
+        await so(lambda: nodes._patient_until > 0, "it is found out that it was in vain")
+        assert nodes._patience_now() == 2 * before
+
+
+async def test_a_client_does_not_return_to_a_node_that_did_not_verify_a_moment_ago(
+    tmp_path: Path,
+) -> None:
+    async with calling(tmp_path) as (_, _wires, client):
+        nodes = nodes_of(client)
+        assert await nodes.home_serves()
+        nodes._rest(nodes.endpoints[0], NotTrusted("answer", "a lie"))
+        assert not await nodes.home_serves()
 
 
 async def test_what_has_arrived_and_was_not_read_yet_still_counts() -> None:

@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.node.client.calls.test_pipeline import BOB, FUNDS, balance, funded
+from tests.node.client.model.virtual_time import run
 from tests.waiting import so
 
 from strongroom.consensus.errors import ClientFault
 from strongroom.node.client import Client, Done, ProgramFailed, Progress, Unreachable
 from strongroom.node.client.calls import in_flight
-from strongroom.node.client.calls.many import CALLS_AHEAD_MAX
+from strongroom.node.client.calls.calls import Entry
+from strongroom.node.client.calls.many import CALLS_AHEAD_MAX, ManyCalls
 from strongroom.node.faults import Overloaded
 
 NAME = "payments.transfer"
@@ -47,11 +50,85 @@ async def test_at_most_a_window_of_calls_is_under_way(tmp_path: Path) -> None:
                 yield {"to": BOB.id, "amount": 1}
 
         task = asyncio.ensure_future(answers(client, many(), window=4))
-        await so(lambda: service.payments() == 4, "a window is under way", pause=0)
+        await so(lambda: service.payments() >= 4, "a window is under way", pause=0)
         await client.request("node_status")
         assert (len(read), service.payments()) == (4, 4)
         service.orderer.resume()
         assert len(await task) == 29
+
+
+async def test_an_answer_comes_while_the_source_has_nothing_more_yet(tmp_path: Path) -> None:
+    """A source may send the next payment because of the last answer."""
+    async with funded(tmp_path) as (_, client):
+        source = asyncio.Queue[dict[str, Any] | None]()
+
+        async def many() -> AsyncIterator[dict[str, Any]]:
+            while (one := await source.get()) is not None:
+                yield one
+
+        source.put_nowait({"to": BOB.id, "amount": 1})
+        balances = []
+        async with asyncio.timeout(45):
+            async for answer in client.call_many(NAME, many()):
+                assert isinstance(answer, Done)
+                balances.append(answer.result["balance"])
+                more = len(balances) < 5
+                source.put_nowait({"to": BOB.id, "amount": 1} if more else None)
+        assert balances == [FUNDS - 1 - n for n in range(5)]
+
+
+async def test_a_source_that_waits_hides_no_call_whose_time_is_over(tmp_path: Path) -> None:
+    async with funded(tmp_path, timeout=1.0) as (service, client):
+        service.orderer.paused = True
+
+        async def many() -> AsyncIterator[dict[str, Any]]:
+            yield {"to": BOB.id, "amount": 1}
+            await asyncio.Event().wait()
+
+        answering = client.call_many(NAME, many())
+        assert isinstance(await anext(answering), Unreachable)
+        await answering.aclose()
+
+
+async def test_what_its_source_raises_is_the_callers_to_know(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (_, client):
+
+        async def many() -> AsyncIterator[dict[str, Any]]:
+            yield {"to": BOB.id, "amount": 1}
+            raise LookupError("no more")
+
+        with pytest.raises(LookupError, match="no more"):
+            await answers(client, many())
+
+
+def test_as_long_as_answers_come_no_call_that_waits_is_given_up() -> None:
+    """A slow service under a long window: what waits behind others is not of unknown fate."""
+
+    async def slow() -> list[Any]:
+        done: Any = "done"
+        loop, begun = asyncio.get_running_loop(), list[Entry]()
+
+        def submit(_arguments: Any) -> Entry:
+            one = Entry("payments", "transfer", (), loop.create_future())
+            begun.append(one)
+            if len(begun) < 5:  # the last one never
+                loop.call_later(3 * len(begun), one.future.set_result, done)
+            return one
+
+        async def answered(entry: Entry, *, until: float) -> Any:
+            try:
+                async with asyncio.timeout_at(until):
+                    return await entry.future
+            except TimeoutError:
+                raise Unreachable(f"at {loop.time():g}") from None
+
+        runtime: Any = SimpleNamespace(timeout=4.0, answered=answered)
+        calls = ManyCalls(runtime, submit, window=5, on_progress=None)
+        return [one async for one in calls.answers([{}] * 5)]
+
+    ends = run(slow())
+    assert ends[:4] == ["done"] * 4
+    assert str(ends[4]) == "at 16"  # four seconds after the last answer
 
 
 async def test_an_asynchronous_source_is_read_as_fast_as_calls_are_answered(

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from tests.enclave.chain import person
 from tests.node.client.ledger import Service, running
+from tests.waiting import so
 
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.enclave.formats.envelope import OPENING, QUERY, SESSION_QUERY, Query
 from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.receipts import verify_receipt
-from strongroom.node.client import Client, NotTrusted, ProgramFailed
+from strongroom.node.client import Client, NotTrusted, ProgramFailed, Unreachable
+from strongroom.node.client.calls import waiting
 from strongroom.node.client.calls.waiting import receipt_pauses
-from strongroom.node.faults import NotFound, NotYet
+from strongroom.node.faults import NotFound, NotReady, NotYet, Refused
 from strongroom.node.rpc.limits import RpcLimits
 
 ALICE, BOB = person("alice"), person("bob")
@@ -111,6 +113,34 @@ async def test_a_height_that_no_node_has_is_not_yet(tmp_path: Path) -> None:
     async with funded(tmp_path) as (_, client):
         with pytest.raises(NotYet):
             await client.query("payments.balance", at_least=1_000)
+
+
+async def test_a_height_that_no_node_has_is_told_after_the_first_node_has_waited_for_it(
+    tmp_path: Path,
+) -> None:
+    """Each waits ten seconds: asking one after the other would outlast a caller's time."""
+    async with funded(tmp_path) as (service, client):
+        with pytest.raises(NotYet):
+            await client.query("payments.balance", at_least=99_999)
+        assert sum(len(node.queries) for node in service.nodes) == 1
+
+
+async def test_when_the_time_is_over_before_that_the_height_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "WAITING_SECONDS", 0.0)
+    told: list[str] = []
+    async with funded(tmp_path, timeout=2.0, on_waiting=told.append) as (service, client):
+
+        async def wait(_envelope: bytes) -> Any:
+            await asyncio.Event().wait()
+
+        for node in service.nodes:
+            monkeypatch.setattr(node, "query", wait)
+        with pytest.raises(NotYet, match=f"nodes have executed {service.orderer.height}: ask"):
+            await client.query("payments.balance", at_least=99_999)
+        with pytest.raises(Unreachable):
+            await client.query("payments.balance", at_least=service.orderer.height)
 
 
 async def test_a_programs_refusal_of_a_query_is_an_error_with_its_code(tmp_path: Path) -> None:
@@ -211,6 +241,48 @@ async def test_a_submitted_call_is_found_later_by_its_id(tmp_path: Path) -> None
         assert read_envelope(envelope)[1] == OPENING
         found = await client.query("system.result", id=id)
         assert found.value["result"] == {"balance": FUNDS - 3}
+
+
+async def test_one_nodes_refusal_of_a_submission_is_not_the_services(tmp_path: Path) -> None:
+    """P6: a liar does not make anyone believe that a good transaction was refused."""
+    async with funded(tmp_path) as (service, client):
+        service.nodes[0].refuse = [Refused("too poor", reason="policy")]
+        id = await client.submit("payments.transfer", to=BOB.id, amount=3)
+        await so(lambda: id in service.orderer.places, "another node had it ordered", pause=0)
+        assert service.payments(1) == 1
+
+
+async def test_what_an_honest_node_refuses_too_is_told_as_refused(tmp_path: Path) -> None:
+    async with funded(tmp_path) as (service, client):
+        for node in service.nodes:
+            node.refuse = [Refused("too poor", reason="policy")] * 9
+        with pytest.raises(Refused, match="too poor"):
+            await client.submit("payments.transfer", to=BOB.id, amount=3)
+        assert sorted(len(node.refuse) for node in service.nodes) == [8, 8, 9, 9]
+
+
+async def test_after_a_node_that_gave_no_answer_a_refusal_is_of_open_fate(tmp_path: Path) -> None:
+    """P6: it may have taken it."""
+    async with funded(tmp_path) as (service, client):
+        service.nodes[0].refuse = [NotReady("stopping")]
+        for node in service.nodes[1:]:
+            node.refuse = [Refused("too poor", reason="policy")] * 9
+        with pytest.raises(Unreachable, match="may still be ordered") as caught:
+            await client.submit("payments.transfer", to=BOB.id, amount=3)
+        assert caught.value.id is not None
+
+
+async def test_a_submission_that_was_sent_keeps_its_id_when_no_node_verifies_any_more(
+    tmp_path: Path,
+) -> None:
+    """P6: the first one may have taken it."""
+    async with funded(tmp_path, spare=False) as (service, client):
+        for node in service.nodes:
+            node.evidence_nonce = bytes(32)
+        service.nodes[0].refuse = [NotReady("stopping")]
+        with pytest.raises(Unreachable, match="may still be ordered") as caught:
+            await client.submit("payments.transfer", to=BOB.id, amount=3)
+        assert caught.value.id is not None
 
 
 # --- blocks ---------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from strongroom.node.client.calls import (
     failback,
     frames,
     in_flight,
+    letting_in,
     no_room,
     nodes,
     pulse,
@@ -53,6 +54,7 @@ MODULES: tuple[ModuleType, ...] = (
     racing,
     nodes,
     sealing,
+    letting_in,
     in_flight,
     waiting,
     no_room,
@@ -110,7 +112,8 @@ async def open_client(
         endpoints=tuple(f"https://node{index}" for index in range(NODES)),
         keys=KeyFolder(directory),
         folder=directory,
-        name_of=str,
+        credential="shown",
+        name_of=lambda endpoint: endpoint.removeprefix("https://"),
     )
     trust_class = of["runtime"].Trust
     of["runtime"].Trust = lambda _pin: ModelTrust(world)

@@ -12,10 +12,13 @@ class _Selector(selectors.SelectSelector):
     """Waits for nothing: whatever would be waited for is over at once."""
 
     now = 0.0
+    wakes = 0
+    """How often it waited."""
 
     def select(self, timeout: float | None = None) -> Any:
         assert timeout is not None, "everybody waits, and nothing will ever happen"
         self.now += max(0.0, timeout)
+        self.wakes += timeout > 0
         return []
 
 
@@ -28,6 +31,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._clock.now
+
+    @property
+    def wakes(self) -> int:
+        """How often something happened after everybody had waited."""
+        return self._clock.wakes
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -21,9 +21,9 @@ from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.outside.receipts import verify_receipt
 from strongroom.enclave.outside.trust import grace_in
-from strongroom.node.client import Client, Done
-from strongroom.node.client.calls import failback, sealing
-from strongroom.node.faults import NotReady, WrongChainOrEpoch
+from strongroom.node.client import Client, Done, Unreachable
+from strongroom.node.client.calls import failback, requests, sealing
+from strongroom.node.faults import NotReady
 from strongroom.node.ledger.place import Place
 
 ALICE, BOB = person("alice"), person("bob")
@@ -218,17 +218,38 @@ async def test_a_single_envelope_refused_at_the_door_is_sealed_anew(
         assert epochs_of(service) == [(1, True)]
 
 
-async def test_a_single_envelope_that_a_node_may_have_taken_is_not_sealed_anew(
+async def test_a_single_envelope_that_a_node_may_have_taken_is_sealed_anew_once_its_epoch_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P6: one node gave no answer, and the next one says that the epoch is over."""
+    """P6: one node gave no answer, the next one says that the epoch is over, and so do f+1."""
     monkeypatch.setattr(failback, "EPOCH_SECONDS", 1_000)
     async with funded(tmp_path) as (service, client):
         service.orderer.turn()
         service.nodes[0].stale = 0
         service.nodes[0].refuse = [NotReady("stopping")]
-        with pytest.raises(WrongChainOrEpoch):
+        await client.submit("payments.transfer", to=BOB.id, amount=1)
+        assert service.payments() == 1
+
+
+async def test_a_single_envelope_whose_epoch_only_one_node_calls_over_has_an_open_fate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6."""
+    monkeypatch.setattr(failback, "EPOCH_SECONDS", 1_000)
+    monkeypatch.setattr(requests, "CONFIRM_SECONDS", 0.0)
+    async with funded(tmp_path) as (service, client):
+        service.orderer.turn()
+        service.nodes[0].stale = 0
+        service.nodes[0].refuse = [NotReady("stopping")]
+        opinions = client._runtime.nodes.opinions
+
+        async def one(*args: Any, **kwargs: Any) -> Any:
+            return (await opinions(*args, **kwargs))[1:2]
+
+        monkeypatch.setattr(client._runtime.nodes, "opinions", one)
+        with pytest.raises(Unreachable, match="may still be ordered") as caught:
             await client.submit("payments.transfer", to=BOB.id, amount=1)
+        assert caught.value.id is not None
         assert service.payments() == 0
 
 
