@@ -453,7 +453,8 @@ async def test_T70_readers_rest_longer_the_later_the_loop_comes_to_its_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """On a machine that has more to do than it can: counted on a clock of its own."""
-    for late, pause in ((0.0, 0.002), (0.01, 0.002 + lanes.LATE_PAUSES * 0.01), (9.0, 0.5)):
+    small = 0.002 * (1 + lanes.LATE_SHARE)
+    for late, pause in ((0.0, 0.002), (0.0001, 0.002 + lanes.LATE_PAUSES * 0.0001), (9.0, small)):
         times, paused = iter((5.0, 5.002, 5.002 + late)), list[float]()
 
         async def sleep(seconds: float, paused: list[float] = paused) -> None:
