@@ -92,8 +92,9 @@ class HttpConversation(RequestHandler):
         return response
 
     def log_exception(self, *args: Any, exc_info: Any = None, **facts: Any) -> None:
-        """Faults of ours are told; what a stranger sends behind its answer is thrown away."""
-        if isinstance(exc_info, _STRANGERS):
+        """Faults of ours are told; what a stranger sends behind its answer is thrown away, and that
+        it went away before its answer is no fault of anybody's."""
+        if isinstance(exc_info, (*_STRANGERS, ConnectionError)):
             return
         if isinstance(exc_info, Exception):
             log_failure("http", exc_info)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, ClientError, web
 from aiohttp.http_exceptions import BadHttpMessage
 from tests.hang import HANG_SECONDS
 from tests.node.rpc.fake import OPEN, FakeBackend, opened
@@ -148,6 +148,24 @@ async def test_a_bug_behind_a_route_is_still_told(
                 assert response.status == 500
         assert door.runner.app[keys.COUNTS].rejected["malformed"] == 0
     assert [(one["event"], one["error"]) for one in lines] == [("rpc.bug", "ZeroDivisionError")]
+    assert [one for one in caplog.records if one.exc_info] == []
+
+
+async def test_who_goes_away_before_the_answer_is_no_bug(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a client does whose node is slow: it asks another one."""
+
+    def gone(_: FakeBackend) -> bool:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    async with opened() as door:
+        door.backend.__dict__.pop("live")
+        monkeypatch.setattr(FakeBackend, "live", property(gone), raising=False)
+        with structlog.testing.capture_logs() as lines, suppress(ClientError):
+            async with door.http.get(f"{door.url}/health/live") as response:
+                await response.read()
+    assert [one["event"] for one in lines] == []
     assert [one for one in caplog.records if one.exc_info] == []
 
 
