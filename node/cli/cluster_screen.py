@@ -78,7 +78,8 @@ def show_ready(document: dict[str, Any], cluster: Cluster, *, detach: bool) -> N
         say(f"  {begin:<11} {line}")
     page = document["web"]
     if page is not None:
-        say(f"  web         {page['url']} (no warning there: strongroom explorer web{behind})")
+        say(f"  web         {page['url']}")
+        say(f"              (no warning there: strongroom explorer web{behind})")
         say(f"  certificate {page['sha256']}")
     near = folder.absolute().is_relative_to(Path.cwd())
     where = folder.absolute().relative_to(Path.cwd()) if near else folder
