@@ -57,6 +57,7 @@ def _is_cluster(folder: Path) -> bool:
 
 def _folders(around: Path) -> list[Path]:
     try:
-        return sorted(Path(entry) for entry in islice(os.scandir(around), _ENTRIES_MAX))
+        with os.scandir(around) as entries:
+            return sorted(Path(entry) for entry in islice(entries, _ENTRIES_MAX))
     except OSError:
         return []

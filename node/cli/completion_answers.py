@@ -22,8 +22,6 @@ OUTCOMES_READ_MAX = 64
 OUTCOME_BYTES_MAX = 1024 * 1024
 _NODE = re.compile(r"n\d{1,4}")
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_SERVICE = "service.json"
-"""What makes a folder a service's (node/layout.py); no other folder's files are opened."""
 _LOCATION = struct.Struct(">QQI")
 """Segment, offset, size: as the index keeps them (node/ledger/index.py)."""
 _BEFORE_PAYLOAD = 4 + 4 + 4 + 1 + 8
@@ -53,15 +51,15 @@ def answer(arguments: Sequence[str]) -> None:
 
 
 def _nodes(directory: Path, typed: str) -> Iterator[str]:
-    for entry in os.scandir(directory):
-        if _NODE.fullmatch(entry.name) and entry.name.startswith(typed):
-            yield entry.name
+    for entry in os.listdir(directory):
+        if _NODE.fullmatch(entry) and entry.startswith(typed):
+            yield entry
 
 
 def _identities(directory: Path, typed: str) -> Iterator[str]:
-    for entry in os.scandir(directory / "keys"):
-        name = entry.name.removesuffix(".json")
-        if name != entry.name and _IDENTITY.fullmatch(name) and name.startswith(typed):
+    for entry in os.listdir(directory / "keys"):
+        name = entry.removesuffix(".json")
+        if name != entry and _IDENTITY.fullmatch(name) and name.startswith(typed):
             yield name
 
 
@@ -70,7 +68,9 @@ def _ids(directory: Path, typed: str) -> Iterator[str]:
     the newest."""
     if not _DIGITS.fullmatch(typed):
         return
-    if not (directory / _SERVICE).is_file():
+    from strongroom.node.layout import ClusterLayout  # loaded for this alone
+
+    if not ClusterLayout(directory).service.is_file():
         return
     for name in sorted(_nodes(directory, "")):
         if (directory / name / "index" / "data.mdb").is_file():

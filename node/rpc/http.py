@@ -101,7 +101,8 @@ async def serve(
     )
     await runner.setup()
     try:
-        note = noted_in(app[keys.COUNTS].rejected)
+        counts = app.get(keys.COUNTS) or Counts()  # a local reader keeps none
+        note = noted_in(counts.rejected)
         site = BoundedSite(runner, host, port, ssl_context=ssl_context, limits=limits, note=note)
         app[keys.SITES].append(site)
         await site.start()
