@@ -62,7 +62,12 @@ async function route() {
       made?.end?.();
       return;
     }
-    if (!made) return;
+    if (made.instead) {
+      // At once: whoever goes on meanwhile is not taken back to what was asked for before.
+      history.replaceState(null, "", made.instead);
+      await route();
+      return;
+    }
     open = made;
     document.title = `${made.title} · ${shown(feed.service?.name ?? "Strongroom")}`;
     fill(view, made.view, word === "nodes" ? readerCard(context.about) : null);

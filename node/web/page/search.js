@@ -12,7 +12,6 @@ const WAY = {
 };
 
 export async function search({ rpc }, text) {
-  const asked = location.hash;
   const hits = await rpc.ask("ledger_search", { text });
   const place = /^(\d{1,15})\/(\d{1,9})$/.exec(text);
   if (place && !hits.length) {
@@ -25,9 +24,7 @@ export async function search({ rpc }, text) {
       hits.push({ kind: "transaction", id: row.id, words: `${row.kind} in block ${place[1]}` });
   }
   if (hits.length === 1 && WAY[hits[0].kind]) {
-    // Whoever has gone on meanwhile is not taken back to what was asked for before.
-    if (location.hash === asked) location.replace(WAY[hits[0].kind](hits[0]));
-    return null;
+    return { instead: WAY[hits[0].kind](hits[0]) };
   }
   const none = [
     el("p", null, "Nothing here is called ", el("strong", null, shown(text)), "."),
