@@ -6,12 +6,15 @@ Owns that one decoding (some 60 ms for a full block), and the outcome that was d
 
 from collections.abc import Callable
 
-from strongroom.consensus.errors import invariant
+from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.types import Height, TransactionId
-from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.api.ledger_sources import Records
 from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
+
+WITH_RESULT = frozenset({Code.EXECUTED, Code.REFUSED})
+"""With the others there is nothing to read: a refusal of governance says why in its result."""
 
 
 class PlaceDesk:
@@ -27,11 +30,11 @@ class PlaceDesk:
         if found is None:
             return None
         height, position = found.height, found.position
-        if found.code:
+        if found.code not in WITH_RESULT:
             return Place(id, Height(height), position, found.code, b"")
         read = self._store.reading(Kind.OUTCOME, height)
-        invariant(read is not None, f"height {height} is in the index and has no outcome")
-        assert read is not None
+        if read is None:
+            raise InvariantBroken(f"height {height} is in the index and has no outcome")
 
         def place() -> Place:
             result = self._outcome(height, read).result_at(position)

@@ -41,7 +41,7 @@ def known(ledger: FileLedger) -> tuple[Live, str, str, str]:
 
 async def verdicts(seen_by: Window) -> int:
     """How many verdicts stand on the page."""
-    return await seen_by.page.locator(".verdict").count()
+    return int(await seen_by.page.locator(".verdict").count())
 
 
 async def pressed(seen_by: Window) -> str:
