@@ -36,9 +36,11 @@ PAGES_BYTES_MAX = 8 * 1024
 EXECUTED, NO_ROOM = int(Code.EXECUTED), int(Code.NO_ROOM)
 """The code of a transaction that was executed; any other is a refusal."""
 
-_HEIGHT = struct.Struct(">Q")
-_LOCATION = struct.Struct(">QQI")
-_FOUND = struct.Struct(">QIH")
+TRANSACTIONS, HASHES, LEAVES = b"TRANSACTION", b"HASH", b"LEAF"
+"""Databases, beside one for the places of each Kind."""
+HEIGHT = struct.Struct(">Q")
+LOCATION = struct.Struct(">QQI")
+FOUND = struct.Struct(">QIH")
 _DISK = (lmdb.DiskError, lmdb.MemoryError, lmdb.ReadonlyError, lmdb.LockError, lmdb.MapResizedError)
 """What the system refuses; whatever else LMDB finds wrong stands in the pages."""
 _CHUNK_SIZE = 4 * 1024 * 1024
@@ -163,9 +165,9 @@ class Index:
 
     def place(self, kind: Kind, height: int) -> Location | None:
         """Where a block or outcome stands."""
-        value = self._get(self._places[kind], _HEIGHT.pack(height))
+        value = self._get(self._places[kind], HEIGHT.pack(height))
         with self._faults():
-            return Location(*_LOCATION.unpack(value)) if value is not None else None
+            return Location(*LOCATION.unpack(value)) if value is not None else None
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction counts; `identifier` is its id (32 bytes; nothing is found under
@@ -174,7 +176,7 @@ class Index:
             return None
         value = self._get(self._transactions, identifier)
         with self._faults():
-            return Found(*_FOUND.unpack(value)) if value is not None else None
+            return Found(*FOUND.unpack(value)) if value is not None else None
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block whose header has this digest (32 bytes; nothing is found under
@@ -183,11 +185,11 @@ class Index:
             return None
         value = self._get(self._hashes, hash)
         with self._faults():
-            return int(_HEIGHT.unpack(value)[0]) if value is not None else None
+            return int(HEIGHT.unpack(value)[0]) if value is not None else None
 
     def leaf(self, height: int) -> bytes | None:
         """The leaf that an outcome's height has in the history; None: not known here."""
-        return self._get(self._leaves, _HEIGHT.pack(height))
+        return self._get(self._leaves, HEIGHT.pack(height))
 
     def write(self, entries: Entries) -> None:
         """Add entries, all or none; heights come in ascending order, so that the first refusal of
@@ -201,12 +203,12 @@ class Index:
         def put(transaction: lmdb.Transaction) -> None:
             for kind, places in entries.places.items():
                 for height, at in places.items():
-                    place = _LOCATION.pack(at.segment, at.offset, at.size)
-                    transaction.put(_HEIGHT.pack(height), place, db=self._places[kind])
+                    place = LOCATION.pack(at.segment, at.offset, at.size)
+                    transaction.put(HEIGHT.pack(height), place, db=self._places[kind])
             for hash, height in entries.hashes.items():
-                transaction.put(hash, _HEIGHT.pack(height), db=self._hashes)
+                transaction.put(hash, HEIGHT.pack(height), db=self._hashes)
             for height, leaf in entries.leaves.items():
-                transaction.put(_HEIGHT.pack(height), leaf, db=self._leaves)
+                transaction.put(HEIGHT.pack(height), leaf, db=self._leaves)
             with transaction.cursor(self._transactions) as cursor:
                 consumed, added = cursor.putmulti(executed, overwrite=False)
                 if added < consumed:
@@ -243,9 +245,9 @@ class Index:
                 readahead=False,
             )
             self._places = {kind: self._environment.open_db(kind.name.encode()) for kind in Kind}
-            self._transactions = self._environment.open_db(b"TRANSACTION")
-            self._hashes = self._environment.open_db(b"HASH")
-            self._leaves = self._environment.open_db(b"LEAF")
+            self._transactions = self._environment.open_db(TRANSACTIONS)
+            self._hashes = self._environment.open_db(HASHES)
+            self._leaves = self._environment.open_db(LEAVES)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -267,7 +269,7 @@ class Index:
     def _last(self, kind: Kind) -> int:
         with self._faults(), self._map_lock, self._environment.begin() as reading:
             cursor = reading.cursor(self._places[kind])
-            return int(_HEIGHT.unpack(cursor.key())[0]) if cursor.last() else 0
+            return int(HEIGHT.unpack(cursor.key())[0]) if cursor.last() else 0
 
     def _growing(self, put: Callable[[lmdb.Transaction], None], free_bytes_min: int) -> None:
         """Run one write transaction; if the map is full, double it and run it again."""
@@ -293,7 +295,7 @@ def _found(entries: Entries) -> tuple[list[tuple[bytes, bytes]], list[tuple[byte
     executed: list[tuple[bytes, bytes]] = []
     refused: list[tuple[bytes, bytes]] = []
     for identifier, found in entries.transactions.items():
-        (executed if found[2] == EXECUTED else refused).append((identifier, _FOUND.pack(*found)))
+        (executed if found[2] == EXECUTED else refused).append((identifier, FOUND.pack(*found)))
     return executed, refused
 
 
@@ -302,7 +304,7 @@ def _replace_refusals(
 ) -> None:
     for identifier, value in executed:
         present = transaction.get(identifier, db=database)
-        if present is not None and Found(*_FOUND.unpack(present)).code != EXECUTED:
+        if present is not None and Found(*FOUND.unpack(present)).code != EXECUTED:
             transaction.put(identifier, value, db=database)
 
 

@@ -14,12 +14,16 @@ from typing import Any, Self
 import lmdb
 
 from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.node.ledger.index import _FOUND, _HEIGHT, _LOCATION, Found
+from strongroom.node.ledger.index import (
+    FOUND,
+    HASHES,
+    HEIGHT,
+    LEAVES,
+    LOCATION,
+    TRANSACTIONS,
+    Found,
+)
 from strongroom.node.ledger.segments import Heights, Kind, Location
-
-_LEAVES = b"LEAF"
-_HASHES = b"HASH"
-_TRANSACTIONS = b"TRANSACTION"
 
 
 class NoIndex(Exception):
@@ -45,9 +49,9 @@ class IndexView:
                 name: self._environment.open_db(name, create=False)
                 for name in (
                     *(kind.name.encode() for kind in Kind),
-                    _LEAVES,
-                    _HASHES,
-                    _TRANSACTIONS,
+                    LEAVES,
+                    HASHES,
+                    TRANSACTIONS,
                 )
             }
 
@@ -68,21 +72,21 @@ class IndexView:
 
     def place(self, kind: Kind, height: int) -> Location | None:
         """Where a block or outcome stands, by its word."""
-        value = self._get(kind.name.encode(), _HEIGHT.pack(height))
+        value = self._get(kind.name.encode(), HEIGHT.pack(height))
         with _faults():
-            return None if value is None else Location(*_LOCATION.unpack(value))
+            return None if value is None else Location(*LOCATION.unpack(value))
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction counts, by its word."""
-        value = self._get(_TRANSACTIONS, identifier) if len(identifier) == DIGEST_SIZE else None
+        value = self._get(TRANSACTIONS, identifier) if len(identifier) == DIGEST_SIZE else None
         with _faults():
-            return None if value is None else Found(*_FOUND.unpack(value))
+            return None if value is None else Found(*FOUND.unpack(value))
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of a block, by its word."""
-        value = self._get(_HASHES, hash) if len(hash) == DIGEST_SIZE else None
+        value = self._get(HASHES, hash) if len(hash) == DIGEST_SIZE else None
         with _faults():
-            return None if value is None else int(_HEIGHT.unpack(value)[0])
+            return None if value is None else int(HEIGHT.unpack(value)[0])
 
     def leaves(self, last: int) -> Iterator[bytes]:
         """Leaves of the history from height 1 to `last`.
@@ -90,11 +94,11 @@ class IndexView:
         Raises:
             NoIndex: one is missing.
         """
-        with _faults(), self._environment.begin(db=self._databases[_LEAVES]) as reading:
+        with _faults(), self._environment.begin(db=self._databases[LEAVES]) as reading:
             cursor = reading.cursor()
-            found = cursor.set_key(_HEIGHT.pack(1))
+            found = cursor.set_key(HEIGHT.pack(1))
             for height in range(1, last + 1):
-                if not found or cursor.key() != _HEIGHT.pack(height):
+                if not found or cursor.key() != HEIGHT.pack(height):
                     raise NoIndex(f"the index has no leaf of height {height}")
                 yield cursor.value()
                 found = cursor.next()
@@ -108,7 +112,7 @@ class IndexView:
         database: Any = self._databases[kind.name.encode()]
         with _faults(), self._environment.begin(db=database) as reading:
             cursor = reading.cursor()
-            return int(_HEIGHT.unpack(cursor.key())[0]) if cursor.last() else 0
+            return int(HEIGHT.unpack(cursor.key())[0]) if cursor.last() else 0
 
 
 @contextmanager

@@ -11,8 +11,7 @@ from aiohttp import hdrs, web
 
 from strongroom.node.faults import Overloaded
 from strongroom.node.rpc import app_keys as keys
-from strongroom.node.rpc.caller import Caller
-from strongroom.node.rpc.weights import WEIGHT
+from strongroom.node.rpc.weights import WEIGHT, Payer, network_of
 
 
 def spend(request: web.Request, size: int) -> None:
@@ -24,17 +23,9 @@ def spend(request: web.Request, size: int) -> None:
     app = request.app
     if keys.LIBRARY not in app:
         return
-    library = app[keys.LIBRARY]
-    stranger = Caller(
-        app[keys.BACKEND],
-        app[keys.LIMITS],
-        app[keys.DOOR],
-        library=library,
-        address=request.remote or "",
-    )
-    now = asyncio.get_running_loop().time()
+    stranger, now = Payer(network_of(request.remote or "")), asyncio.get_running_loop().time()
     try:
-        library.allowances.spend(stranger.payer, WEIGHT + size, now)
+        app[keys.LIBRARY].allowances.spend(stranger, WEIGHT + size, now)
     except Overloaded as fault:
         seconds = -(-int(str(fault.data["retry_after_ms"])) // 1000)
         raise web.HTTPTooManyRequests(

@@ -3,7 +3,7 @@ is more.
 
 Owns one document's bill. Time is that of the thread alone, taken where the work ends: an outcome
 that is decoded and hashed anew weighs what it takes, and whoever goes away meanwhile pays for it,
-too. How turns are given is the lane's (reading.py).
+too. How turns are given is lanes.py's.
 """
 
 import asyncio

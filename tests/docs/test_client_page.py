@@ -4,17 +4,14 @@ table of errors is that of the code."""
 import ast
 import asyncio
 import inspect
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import pytest
-from tests.hang import HANG_SECONDS
+from tests.node.commands import beside
 
 from strongroom.node.client.advice import table
 
@@ -23,19 +20,10 @@ pytestmark = pytest.mark.processes
 PAGE = Path(__file__).parents[2] / "docs" / "client.md"
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = _BLOCK.findall(PAGE.read_text())
-CLI = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
 
 
 def run(*arguments: str, folder: Path) -> str:
-    done = subprocess.run(
-        [*CLI, *arguments],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "STRONGROOM_DIR"},
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
+    done = beside(*arguments, folder=folder)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

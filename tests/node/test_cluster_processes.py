@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.hang import HANG_SECONDS
+from tests.node.commands import CLI
 from tests.waiting import seen
 
 from strongroom.enclave.sandbox.walls import survey
@@ -23,7 +24,6 @@ from strongroom.node.machine.processes import ProcessId
 pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[2]
-CLI = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
 DEMO = [sys.executable, str(ROOT / "scripts" / "demo.py")]
 
 

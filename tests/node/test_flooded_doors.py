@@ -11,7 +11,6 @@ import resource
 import socket
 import ssl
 import subprocess
-import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,6 +20,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.hang import HANG_SECONDS
+from tests.node.commands import CLI
 from tests.waiting import so
 
 from strongroom.node import config as node_config
@@ -32,7 +32,6 @@ from strongroom.node.rpc import probe
 
 pytestmark = pytest.mark.processes
 
-CLI = [sys.executable, "-c", "from strongroom.node.cli.main import main; main()"]
 DESCRIPTORS = 400
 FLOOD = DESCRIPTORS + 100
 OWN_DESCRIPTORS = 4 * FLOOD + 200

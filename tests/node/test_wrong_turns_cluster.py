@@ -1,7 +1,6 @@
 """The rows of the table of wrong turns that need a cluster of real processes; they share one."""
 
 import json
-import os
 import shlex
 import signal
 import subprocess
@@ -9,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.hang import HANG_SECONDS
 from tests.node.cli.test_wrong_turns import check
 from tests.node.cli.wrong_turns import ROWS, Place, WrongTurn
-from tests.node.test_cluster_processes import CLI
+from tests.node.commands import CLI
+from tests.node.commands import beside as run
 
 from strongroom.node.cluster.cluster import open_cluster
 from strongroom.node.layout import DEFAULT_DIRECTORY
@@ -20,19 +19,6 @@ from strongroom.node.layout import DEFAULT_DIRECTORY
 pytestmark = pytest.mark.processes
 
 BY_PREPARATION = {row.prepare or row.does: row for row in ROWS if row.place is Place.CLUSTER}
-
-
-def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A command, run beside `strongroom-data` as a user would."""
-    return subprocess.run(
-        [*CLI, *words],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "STRONGROOM_DIR"},
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ that is open already comes first (spare.py).
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from strongroom.consensus.errors import AttestationError, StrongroomError
@@ -186,19 +187,11 @@ class Nodes:
     async def keep_spare(self) -> None:
         """Keep a second connection ready, until cancelled."""
 
-        async def enter(endpoint: str) -> Entered:
-            try:
-                connection, name, _ = await self._doors.enter(endpoint, self._patience_now())
-            except StrongroomError as fault:
-                self._rest(endpoint, fault)
-                raise
-            return connection, name
-
         def candidate(current: str) -> str | None:
             others = [one for one in self._ready() if one != current]
             return any_of(others) if others else None
 
-        await self._spare.keep(candidate, enter)
+        await self._spare.keep(candidate, partial(self._enter, self._rest))
 
     def served(self) -> None:
         """A node did what it was asked for."""
@@ -236,14 +229,16 @@ class Nodes:
             loop = asyncio.get_running_loop()
             await asyncio.sleep(max(0.0, min(self._until.values()) - loop.time()))
             return None
-        opened = await first_open(self._group, ready, self._enter)
+        opened = await first_open(self._group, ready, partial(self._enter, self._fail))
         return None if opened is None else self._adopt(*opened)
 
-    async def _enter(self, endpoint: str) -> Entered:
+    async def _enter(
+        self, failed: Callable[[str, StrongroomError], None], endpoint: str
+    ) -> Entered:
         try:
             connection, name, _ = await self._doors.enter(endpoint, self._patience_now())
         except StrongroomError as fault:
-            self._fail(endpoint, fault)
+            failed(endpoint, fault)
             raise
         return connection, name
 

@@ -2,8 +2,9 @@
 //
 // Owns this view; drawn anew only when one of the documents changed.
 
-import { card, el, facts, fill, id, name, problem, shown, table } from "./dom.js";
+import { card, el, facts, fill, id, name, shown, table } from "./dom.js";
 import { policyCard } from "./policy.js";
+import { repeat } from "./repeating.js";
 import { count, moment, number, span } from "./words.js";
 
 const ASK_MS = 4000;
@@ -46,14 +47,7 @@ export async function govern(context) {
   }
 
   await draw();
-  const timer = setInterval(() => {
-    if (document.hidden) return;
-    draw().then(
-      () => fill(trouble),
-      (error) => fill(trouble, problem(`What stands here is old: ${error.message}`)),
-    );
-  }, ASK_MS);
-  return { view, title: "Govern", end: () => clearInterval(timer) };
+  return { view, title: "Govern", end: repeat(draw, trouble, ASK_MS) };
 }
 
 function proposalsCard(proposals, members) {

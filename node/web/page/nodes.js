@@ -5,6 +5,7 @@
 // something else changed, so that what is open stays open.
 
 import { bytesOf, card, el, facts, fill, id, name, problem, save, say, shown } from "./dom.js";
+import { repeat } from "./repeating.js";
 import { number, span } from "./words.js";
 
 const ASK_MS = 3000;
@@ -62,14 +63,7 @@ export async function nodes(context) {
   }
 
   await draw();
-  const timer = setInterval(() => {
-    if (document.hidden) return;
-    draw().then(
-      () => fill(trouble),
-      (error) => fill(trouble, problem(`What stands here is old: ${error.message}`)),
-    );
-  }, ASK_MS);
-  return { view, title: "Nodes", end: () => clearInterval(timer) };
+  return { view, title: "Nodes", end: repeat(draw, trouble, ASK_MS) };
 }
 
 function words(service, status, list) {

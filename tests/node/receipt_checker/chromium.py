@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.node.browser import QUIET
+
 from strongroom.node.web.one_file import page
 
 if TYPE_CHECKING:
@@ -23,15 +25,6 @@ MISSING = (
     else ""
 )
 """Why it cannot be tried here; empty: it can."""
-ALONE = (
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-gpu",
-)
-"""No connection of the browser's own."""
 
 
 class OneFile:
@@ -73,7 +66,7 @@ async def one_file(folder: Path, before: str = "") -> AsyncIterator[OneFile]:
     file = folder / "check.html"
     file.write_bytes(page())
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ALONE))
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
         try:
             context = await browser.new_context()
             if before:

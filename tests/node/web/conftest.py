@@ -6,22 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from tests.node.browser import QUIET
 from tests.node.web.world import browser_or_skip, make_ledger
 
 from strongroom.node.explorer.ledger_replay import FileLedger
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
-
-QUIET = (
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-gpu",
-)
-"""A browser that asks nobody else for anything."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
