@@ -112,8 +112,8 @@ class WatchApp(App[None]):
 
     def draw(self) -> None:
         """Show the model as it is now; while paused, as it was."""
-        if not self.query(LinesPane):
-            return  # the application ends
+        if not self.is_running:
+            return  # it ends: its panes are taken away one by one while the timer still ticks
         width, height = self.size
         small = lines.too_small(width, height)
         self.set_class(small is not None, "-small")

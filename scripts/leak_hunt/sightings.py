@@ -33,9 +33,10 @@ GROUPED_REQUESTS = frozenset({"CAST", "FORGET", "SIGN_BATCH", "SIGN_LINK"})
 GROUPED_AMONG_SEVERAL = GROUPED_REQUESTS | {"EXECUTE"}
 """A node that lags behind its peers has several blocks executed at once, and may never see the
 certificate of one; what each block came to is compared block by block."""
-ROUTINE_REQUESTS = frozenset({"DUTIES"})
-"""Requests that a host makes each second whatever happens: how many there are its clock decides;
-which lengths they and their answers have is compared."""
+ROUTINE_REQUESTS = frozenset({"DUTIES", "GOVERNANCE"})
+"""Requests that a host makes each second whatever happens, or in each in which something was
+executed: how many there are its clock decides; which lengths they and their answers have is
+compared."""
 TIMED_METHODS = frozenset({"service_heads"})
 """Methods whose answer holds as many heads as members answered in time."""
 CLOCKED_METHODS = frozenset({"node_status"})

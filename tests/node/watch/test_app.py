@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.node.watch.told import (
@@ -185,6 +185,19 @@ HAPPENED: dict[str, list[Event]] = {
         ),
     ],
 }
+
+
+async def test_a_tick_while_it_ends_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its panes are taken away one after the other, and its timer ticks in between."""
+    ticks: list[int] = []
+
+    def tick(pane: LinesPane) -> None:
+        ticks.append(len(pane.app.query(LinesPane)))
+        cast(WatchApp, pane.app).draw()
+
+    async with stage():
+        monkeypatch.setattr(LinesPane, "on_unmount", tick, raising=False)
+    assert len(ticks) > 1
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
