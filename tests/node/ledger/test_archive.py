@@ -610,3 +610,22 @@ def test_the_manifest_names_every_segment_with_its_heights_and_hash(
         assert folders.hash_of_file(archive / one.file) == (one.size, one.digest)
         height = one.last
     assert moving.__doc__
+
+
+def test_a_copy_that_was_cut_short_leaves_nothing(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that runs full in the middle."""
+    store = opened(home)
+    with take(store, home, archive) as taken:
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(ArchiveUnwritable, match="No space left"):
+            move(store, taken, BLOCKS)
+        monkeypatch.undo()
+        assert {path.name for path in archive.iterdir()} == {"archive.json", "lock"}
+        check(store, BLOCKS, BLOCKS)
+    store.close()
