@@ -8,8 +8,10 @@ segment: node/ledger/moving.py.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -34,8 +36,12 @@ LOOK_SECONDS = 1.0
 """Between two looks at whether a segment may go."""
 RETRY_SECONDS = 10.0
 """After an archive refused."""
+SILENT_SECONDS = 60.0
+"""Work at the archive that takes longer is an alarm, until it ends."""
 RECALLED_SECONDS = 60.0
 """What peers asked for stays here so long after they asked last."""
+
+_T = TypeVar("_T")
 
 log = structlog.get_logger()
 
@@ -106,9 +112,7 @@ class Archiving:
             raise
         except (ArchiveFault, DiskFault) as fault:
             self._again_at = _now() + RETRY_SECONDS
-            if str(fault) != self.alarm:
-                log.error("archive.failed", text=str(fault), then="all segments stay here")
-            self.alarm = str(fault)
+            self._raise_alarm(str(fault))
             self._close()
             return False
 
@@ -124,7 +128,7 @@ class Archiving:
         first, last, path = found
         opened = epochs_opened(self._epochs, first, last)
         move = partial(archive_segment, self._store, folder, path, first, opened)
-        summary = await run_aside(move)
+        summary = await self._waiting(settings.directory, move)
         self._store.let_go(summary)
         await asyncio.to_thread(remove_segment, path)
         log.info(
@@ -141,11 +145,11 @@ class Archiving:
         """Everything below this height is needed by nothing here; 0: nothing is known to be so."""
         if self._pipeline.behind.is_set() or not self._store.newest_block:
             return 0
-        complete = await asyncio.to_thread(self._snapshots.complete)
-        if len(complete) < KEPT:
-            return 0
-        oldest = complete[KEPT - 1]
         try:
+            complete = await asyncio.to_thread(self._snapshots.complete)
+            if len(complete) < KEPT:
+                return 0
+            oldest = complete[KEPT - 1]
             due, _ = self._snapshots.folder.named(oldest)
         except SnapshotDamaged:  # it has just been replaced by a newer one
             return 0
@@ -156,7 +160,8 @@ class Archiving:
         """The archive, held as long as nothing fails there."""
         if self._folder is None:
             known = self._archived.where
-            self._folder = await run_aside(
+            self._folder = await self._waiting(
+                settings.directory,
                 partial(
                     ArchiveFolder.open,
                     settings.directory,
@@ -164,11 +169,30 @@ class Archiving:
                     chain=self._chain,
                     node=self._node,
                     home=self._home,
-                )
+                ),
             )
             where = Where(self._folder.manifest.id, settings.directory)
             await asyncio.to_thread(self._archived.keep_where, where)
         return self._folder
+
+    async def _waiting(self, directory: Path, work: Callable[[], _T]) -> _T:
+        """What work at the archive gives, however long that takes: a mount that hangs is an alarm,
+        and nothing else is tried there meanwhile."""
+        task = asyncio.ensure_future(run_aside(work))
+        try:
+            while not (await asyncio.wait({task}, timeout=SILENT_SECONDS))[0]:
+                self._raise_alarm(
+                    f"archive {directory} has not answered for {SILENT_SECONDS:g} s: look at its "
+                    "mount. All segments stay in this node's folder"
+                )
+            return task.result()
+        finally:
+            task.cancel()
+
+    def _raise_alarm(self, text: str) -> None:
+        if text != self.alarm:
+            log.error("archive.failed", text=text, then="all segments stay here")
+        self.alarm = text
 
     def _over(self) -> None:
         if self.alarm:

@@ -1,6 +1,7 @@
 """Which segments may go, and that an archive which refuses stops nothing (T40)."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.succession import Succession, after_epochs
+from tests.hang import HANG_SECONDS
 from tests.waiting import so
 
 from strongroom.consensus.types import Height
@@ -16,6 +18,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.host import archiving
 from strongroom.node.host.archiving import Archiving
+from strongroom.node.ledger.archive.folder import ArchiveFolder
 from strongroom.node.ledger.block_record import header_hash
 from strongroom.node.ledger.reading import leaf_of
 from strongroom.node.ledger.store import BlockStore
@@ -158,6 +161,30 @@ async def test_an_archive_that_is_not_there_is_an_alarm_and_used_once_it_is(worl
     world.directory.mkdir()
     await so(lambda: world.archived > 0, "it is used")
     assert world.archiving.alarm == ""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_an_archive_that_hangs_is_an_alarm_until_it_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hard mount whose server is gone: no error ever comes."""
+    monkeypatch.setattr(archiving, "SILENT_SECONDS", 0.01)
+    world.directory.mkdir()
+    answers, put = threading.Event(), ArchiveFolder.put
+
+    def hangs(self: ArchiveFolder, source: Path) -> tuple[int, bytes]:
+        answers.wait(HANG_SECONDS)
+        return put(self, source)
+
+    monkeypatch.setattr(ArchiveFolder, "put", hangs)
+    task = asyncio.ensure_future(world.archiving.run())
+    await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
+    assert world.archived == 0
+    assert world.store.block(1) == CHAIN.blocks[0].encode()
+    answers.set()
+    await so(lambda: world.archived > 1 and not world.archiving.alarm, "it is used")
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
