@@ -16,6 +16,7 @@ from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import KEY_SIZE
+from strongroom.node.archive_settings import ArchiveSettings, archive_lines, read_archive
 from strongroom.node.issuer_sources import (
     SOURCES_MAX,
     IssuerSource,
@@ -220,6 +221,8 @@ class NodeConfig:
     """Who may submit here; nobody, when it names nobody."""
     issuers: tuple[IssuerSource, ...] = ()
     """Where this node looks for new keys of people's issuers; nowhere, when it names none."""
+    archive: ArchiveSettings | None = None
+    """Nothing is archived without it; what was, is found all the same."""
     announce_rpc: Address | None = None
     """What clients are told, where it differs from what is listened on."""
     announce_peer: Address | None = None
@@ -313,6 +316,7 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
         config.door, None if credential is None else os.path.relpath(credential, base)
     )
     lines += source_lines(config.issuers, base)
+    lines += archive_lines(config.archive, base)
     lines += tracing_lines(config.tracing)
     return "\n".join(lines) + "\n"
 
@@ -328,6 +332,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
     health = top.parsed("health", _optional_address, "")
     metrics = top.parsed("metrics", _optional_address, "")
     tracing = read_tracing(top.table("tracing"))
+    archive = read_archive(top.table("archive"), base)
     told_rpc = _read_announced(top, "announce_rpc", rpc)
     told_peer = _read_announced(top, "announce_peer", address)
     hosts = _read_hosts(top)
@@ -372,6 +377,7 @@ def _read(top: TableReader, base: Path) -> NodeConfig | None:
         announce_rpc=told_rpc,
         announce_peer=told_peer,
         issuers=issuers,
+        archive=archive,
     )
 
 

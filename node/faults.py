@@ -53,3 +53,10 @@ class NotReady(RpcFault):
     """This node does not serve yet."""
 
     code = -32007
+
+
+class Archived(NotReady):
+    """It stands in this node's archive, and cannot be given from there: `data` names the
+    segment."""
+
+    code = -32008

@@ -17,6 +17,7 @@ other module spells a name of this table.
     DIR/nK/ceremony/                                     what it said and got in a founding
     DIR/nK/sealed/                                       its enclave's sealed keys
     DIR/nK/ledger/ · wal/ · index/ · snapshots/          storage (DESIGN §8)
+    DIR/nK/archived/                                     what is known here of archived segments
     DIR/nK/recovery/                                     a dead service's recovery under way
     DIR/nK/chunks/                                       sealed chunks of data sets and results
 """
@@ -118,6 +119,11 @@ class NodeLayout:
     def ledger(self) -> Path:
         """Append-only segments of blocks and outcomes."""
         return self.directory / "ledger"
+
+    @property
+    def archived(self) -> Path:
+        """Contents of archived segments, where the archive is, and what was recalled from it."""
+        return self.directory / "archived"
 
     @property
     def wal(self) -> Path:

@@ -31,6 +31,7 @@ from strongroom.node.api.node_state import NodeState
 from strongroom.node.api.public_state import rules_of, validator_names
 from strongroom.node.api.sources import Sources
 from strongroom.node.metrics.catalogue import (
+    ARCHIVE_READS,
     EVIDENCE_REFUSALS,
     MEMPOOL_REFUSALS,
     STAGES,
@@ -92,7 +93,7 @@ class NodeMetrics(Collector):
     def _node(self, state: NodeState) -> Iterator[Metric]:
         yield gauges("build_info", [((_version(), self._measurement(state)), 1)])
         yield gauges("node_state", [((one,), one == state.word) for one in STATES])
-        yield gauge("alarm", bool(state.alarm_in_words))
+        yield gauge("alarm", bool(state.urgent_alarm))
 
     def _age_limit(self, state: NodeState) -> int:
         """Milliseconds; read out of the public state once for each of its versions."""
@@ -153,6 +154,13 @@ class NodeMetrics(Collector):
         layout = self._sources.config.layout
         yield histograms("log_fsync_seconds", [((), self._sources.observer.fsyncs)])
         yield gauge("ledger_bytes", _bytes_in(layout.ledger))
+        archived = self._sources.store.archived
+        yield gauge("archive_segments", len(archived.summaries))
+        yield gauge("archive_bytes", sum(one.size for one in archived.summaries))
+        yield gauge("archive_failing", bool(state.archive_alarm))
+        yield counters(
+            "archive_reads_total", [((one,), archived.reads[one]) for one in ARCHIVE_READS]
+        )
         yield gauge("disk_free_bytes", shutil.disk_usage(layout.directory).free)
         yield gauge("clock_behind_seconds", state.clock_behind_ms / 1000)
 

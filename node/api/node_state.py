@@ -53,6 +53,8 @@ class NodeState:
     executing: frozenset[PublicKey]
     """Validators that execute, as this node sees it."""
     execution_alarm: str
+    archive_alarm: str
+    """Why nothing can be archived; empty: it can, or nobody wants it."""
     governance: Document | None
     """The newest public state that the enclave told."""
 
@@ -72,6 +74,11 @@ class NodeState:
     @property
     def alarm_in_words(self) -> str:
         """What is wrong here, the gravest alone; empty: nothing."""
+        return self.urgent_alarm or self.archive_alarm
+
+    @property
+    def urgent_alarm(self) -> str:
+        """The same without what may wait until morning: an archive that takes nothing."""
         return self.alarm or self.execution_alarm or clock_in_words(self.clock_behind_ms)
 
     def _is_behind(self, height: int) -> bool:

@@ -100,9 +100,21 @@ def status_document(sources: Sources, state: NodeState) -> Document:
         "strikes": state.strikes,
         "version": _own_version(),
         "boot": sources.boot,
+        "archived": _archived(sources),
         "alarm": state.alarm_in_words or None,
         "clock_behind_ms": state.clock_behind_ms,
         "fresh": state.begun,
+    }
+
+
+def _archived(sources: Sources) -> Document:
+    """Segments of the ledger that are not in this node's folder any more."""
+    archived = sources.store.archived
+    segments = archived.summaries
+    return {
+        "segments": len(segments),
+        "bytes": sum(one.size for one in segments),
+        "height": archived.base.block,
     }
 
 

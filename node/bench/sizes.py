@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.bench.readings import allocated
 from strongroom.node.bench.report import Document
+from strongroom.node.client.audit.ledger_files import open_segments
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.frames import HEADER_SIZE, TornTail
-from strongroom.node.ledger.segments import Heights, Kind, Segments
+from strongroom.node.ledger.segments import Heights, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Sizes:
 
 def sizes_of(layout: NodeLayout) -> Sizes:
     """Read a node's files. One that runs may append meanwhile: what is not whole is not counted."""
-    segments = Segments(layout.ledger, read_only=True)
+    segments = open_segments(layout.ledger)
     blocks = results = write_sets = outcomes = transactions = 0
     frames = HEADER_SIZE * len(segments.firsts)
     with suppress(TornTail):

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from strongroom.node.cli.common import DEFAULT_DIR, DirectoryOption
+from strongroom.node.archive_settings import given_archive
+from strongroom.node.cli.common import (
+    DEFAULT_DIR,
+    ArchiveAfterOption,
+    ArchiveOption,
+    DirectoryOption,
+)
 from strongroom.node.cluster.plan import (
     DEFAULT_BASE_PORT,
     DEFAULT_NODES,
@@ -71,6 +77,8 @@ def up(
             help="Members keep shares, of which K open the ledger after a disaster (default: off).",
         ),
     ] = None,
+    archive: ArchiveOption = None,
+    archive_after: ArchiveAfterOption = None,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when the service answers.")
     ] = False,
@@ -89,6 +97,7 @@ def up(
         "port_stride": port_stride,
         "epoch_blocks": epoch_blocks,
         "recovery": recovery,
+        "archive": given_archive(archive, archive_after),
     }
     run(_up(directory, options, detach, as_json))
 

@@ -47,6 +47,22 @@ DirectoryOption = Annotated[
     ),
 ]
 """`--dir DIR`; use with `= DEFAULT_DIR`."""
+ArchiveOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="DIR",
+        help="Closed segments of the ledger go there: another disk, or a mount (default: off).",
+    ),
+]
+ArchiveAfterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--archive-after",
+        metavar="SIZE",
+        help="So much of the ledger stays in a node's folder: 512MiB, 2GiB (default: 1GiB).",
+    ),
+]
 TimeoutOption = Annotated[
     float, typer.Option("--timeout", min=0.1, help="Seconds to wait before giving up.")
 ]

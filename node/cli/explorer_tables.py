@@ -30,6 +30,7 @@ def show_status(document: dict[str, Any]) -> None:
                 f"{document['executing']} of {or_dash(document['members'])} replicas,"
                 f" {or_dash(document['quorum'])} needed",
             ),
+            *_archived(document["nodes"]),
             *([("alarm", document["alarm"])] if document["alarm"] else []),
             *(
                 ("ALARM", f"{one['kind']} {one['subject']}: {one['words']}")
@@ -43,6 +44,17 @@ def show_status(document: dict[str, Any]) -> None:
         [[or_dash(node.get(name)) for name in names] for node in document["nodes"]],
         drop=("peers", "view", "executed", "leader"),
     )
+
+
+def _archived(nodes: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """How much of the ledger is in archives alone, at nodes that have one."""
+    having = [(node["node"], node["archived"]) for node in nodes if node.get("archived")]
+    told = [
+        f"{name} {one['segments']} segments up to height {one['height']}"
+        for name, one in having
+        if one["segments"]
+    ]
+    return [("archived", ", ".join(told))] if told else []
 
 
 def show_blocks(blocks: Sequence[dict[str, Any]]) -> None:

@@ -27,6 +27,7 @@ from strongroom.node.cli.fate import Fate, fate_told, show_settled
 from strongroom.node.cli.misbehaviour import verify_misbehaviour
 from strongroom.node.cli.proofs import receipt, verify_ledger, verify_receipt
 from strongroom.node.cli.residency import verify_residency
+from strongroom.node.cli.verify_archive import verify_archive
 from strongroom.node.cli.verify_page import verify_page
 from strongroom.node.client.errors import ProgramFailed, TransactionRefused
 from strongroom.node.faults import NotYet
@@ -65,6 +66,7 @@ def register(app: typer.Typer) -> None:
     )
     verify.command("receipt")(verify_receipt)
     verify.command("ledger")(verify_ledger)
+    verify.command("archive")(verify_archive)
     verify.command("residency")(verify_residency)
     verify.command("misbehaviour")(verify_misbehaviour)
     verify.command("page")(verify_page)

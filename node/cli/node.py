@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from strongroom.node.archive_settings import given_archive
+from strongroom.node.cli.common import ArchiveAfterOption, ArchiveOption
 from strongroom.node.terminal.commands import JsonOption, guarded
 
 node_app = typer.Typer(name="node", no_args_is_help=True, help="One node, on its own machine.")
@@ -77,6 +79,8 @@ def init(
             metavar="FILE", help="Genesis of the chain (default: genesis.bin beside FOLDER)."
         ),
     ] = None,
+    archive: ArchiveOption = None,
+    archive_after: ArchiveAfterOption = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing: check the configuration in FOLDER.")
     ] = False,
@@ -110,6 +114,7 @@ def init(
         platform,
         peers,
         genesis,
+        given_archive(archive, archive_after),
         check,
         as_json,
     )

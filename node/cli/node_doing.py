@@ -16,6 +16,7 @@ from strongroom.consensus.types import Digest
 from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.node import config as node_config
 from strongroom.node import tls
+from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.cli.common import ask_passphrase
 from strongroom.node.client.identities import KeyFolder, NoSuchIdentity
 from strongroom.node.config import Address, NodeConfig, Peer
@@ -46,6 +47,7 @@ def init(
     platform: Path | None,
     peers: list[str] | None,
     genesis: Path | None,
+    archive: ArchiveSettings | None,
     check: bool,
     as_json: bool,
 ) -> None:
@@ -66,6 +68,7 @@ def init(
         health=None if health is None else address_option("--health", health),
         announce_rpc=_announced("--announce-rpc", announce_rpc, rpc),
         announce_peer=_announced("--announce-peer", announce_peer, peer),
+        archive=archive,
     )
     if operator is None:
         run_to_end(make_folder(config))

@@ -36,6 +36,15 @@ PinOption = Annotated[
     ),
 ]
 
+ArchiveOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="DIR",
+        help="Where older segments are (default: where the node's folder says).",
+    ),
+]
+
 
 @guarded
 def receipt(
@@ -127,6 +136,7 @@ def verify_ledger(
         Path | None,
         typer.Option("--genesis", metavar="FILE", help="By default genesis.bin beside the folder."),
     ] = None,
+    archive: ArchiveOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify all files of a ledger offline: headers, certificates, epochs, batches, outcomes,
@@ -134,17 +144,19 @@ def verify_ledger(
 
     Example: strongroom verify ledger strongroom-data/n0 --service sr1-… --at-least 120
     """
-    pronounce(lambda: _judge_ledger(folder, given_pin(pin), at_least, genesis), as_json)
+    pronounce(lambda: _judge_ledger(folder, given_pin(pin), at_least, genesis, archive), as_json)
 
 
-def _judge_ledger(folder: Path, pin: str, at_least: int, genesis: Path | None) -> dict[str, Any]:
+def _judge_ledger(
+    folder: Path, pin: str, at_least: int, genesis: Path | None, archive: Path | None
+) -> dict[str, Any]:
     from strongroom.node.client.audit.audit import check_ledger, genesis_of
     from strongroom.node.client.audit.ledger_files import find_ledger, read_genesis, read_records
 
     ledger = find_ledger(folder)
     founded = genesis_of(read_genesis(ledger, genesis), pin)
     checked = check_ledger(
-        founded, read_records(ledger), at_least=at_least, progress=Walking("checked")
+        founded, read_records(ledger, archive), at_least=at_least, progress=Walking("checked")
     )
     simulated = ", on a SIMULATED platform" if founded.simulated else ""
     return {

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from strongroom.enclave.programs.roster import roster
 from strongroom.node import tls
+from strongroom.node.archive_settings import own_archive
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.cluster.cluster import Cluster, Document, Say, open_cluster, write_service
 from strongroom.node.cluster.plan import (
@@ -108,7 +109,7 @@ async def _make(
     local = Organisation(name=LOCAL_ORGANISATION, digest=credential.digest, quota=LOCAL_QUOTA)
     door = DoorPolicy(organisations=(local,), credential=layout.credential)
     for spec in specs:
-        _make_node(layout, spec, specs, numbers[2 * plan.nodes + specs.index(spec)], door)
+        _make_node(layout, spec, specs, numbers[2 * plan.nodes + specs.index(spec)], door, plan)
     layout.ca.write_bytes(
         b"".join(layout.node(spec.name).tls_certificate.read_bytes() for spec in specs)
     )
@@ -133,7 +134,12 @@ async def _make(
 
 
 def _make_node(
-    layout: ClusterLayout, spec: NodeSpec, specs: list[NodeSpec], health: int, door: DoorPolicy
+    layout: ClusterLayout,
+    spec: NodeSpec,
+    specs: list[NodeSpec],
+    health: int,
+    door: DoorPolicy,
+    plan: Plan,
 ) -> None:
     node = layout.node(spec.name)
     node.directory.mkdir(mode=0o700)
@@ -152,6 +158,7 @@ def _make_node(
         health=Address(HOST, health),
         web=True,
         door=door,
+        archive=None if plan.archive is None else own_archive(plan.archive, spec.name),
     )
     node.config.write_text(dumps(config, base=node.directory))
 

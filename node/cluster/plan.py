@@ -6,6 +6,7 @@ Owns these choices and their defaults; makes nothing.
 from dataclasses import dataclass
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.config import PEERS_MAX, PORT_MAX
 from strongroom.node.machine import ports
 from strongroom.node.organisations import Quota
@@ -60,6 +61,8 @@ class Plan:
     limits: tuple[tuple[str, int], ...] = LOCAL_LIMITS
     """(name, value) of governance's limits (enclave/governance/rules.py); the others have their
     defaults."""
+    archive: ArchiveSettings | None = None
+    """Around the archives of all nodes: each has a folder of its name in it."""
 
     def check(self) -> None:
         """Raises OperatorFault when it cannot be met."""

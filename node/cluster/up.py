@@ -12,6 +12,7 @@ from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault, StrongroomError
 from strongroom.enclave.governance.recovery_changes import RECOVERY_THRESHOLD
+from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.cluster.cluster import Cluster, Say, end_again, open_cluster
 from strongroom.node.cluster.creation import create
 from strongroom.node.cluster.funding import bring_people, fund_users
@@ -81,6 +82,7 @@ async def bring_up(
     epoch_blocks: int | None = None,
     limits: tuple[tuple[str, int], ...] = (),
     recovery: int | None = None,
+    archive: ArchiveSettings | None = None,
 ) -> Cluster:
     """A running cluster that answers with a quorum; harmless when it runs already.
 
@@ -96,6 +98,8 @@ async def bring_up(
         limits: Of a new cluster: (name, value) of governance's limits beside those of a local one.
         recovery: Of how many members it takes the shares to open the ledger again: the members of
             the folder keep them; None: nobody does.
+        archive: Of a new cluster: around its nodes' archives, and how much stays in a node's
+            folder; None: nothing is archived.
 
     Raises:
         StepFailed: nodes that were started here are ended again; the folder stays if it is whole.
@@ -104,6 +108,11 @@ async def bring_up(
     if ClusterLayout(directory).service.exists():
         cluster, is_new = open_cluster(directory), False
         _check_same(cluster, nodes, base_port)
+        if archive is not None:
+            raise OperatorFault(
+                f"{directory} is a cluster already: --archive is for a new one; write [archive] "
+                "with directory and after_bytes into each node.toml, and start the nodes again"
+            )
     else:
         is_new = True
         if recovery is not None:
@@ -112,6 +121,7 @@ async def bring_up(
             nodes=DEFAULT_NODES if nodes is None else nodes,
             base_port=DEFAULT_BASE_PORT if base_port is None else base_port,
             port_stride=port_stride,
+            archive=archive,
             limits=(*LOCAL_LIMITS, *limits)
             if epoch_blocks is None
             else (*LOCAL_LIMITS, *limits, ("epoch_blocks", epoch_blocks)),

@@ -196,6 +196,7 @@ class LedgerReader:
     def _status(self) -> Document:
         unknown = dict.fromkeys(
             (
+                "archived",
                 "boot",
                 "clock_behind_ms",
                 "executes",

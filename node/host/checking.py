@@ -89,6 +89,7 @@ class Examination:
         for what, look in (
             ("rights", self._rights),
             ("disk", self._disk),
+            ("archive", self._archive),
             ("genesis", self._read_genesis),
             ("pin", self._pin),
             ("certificate", self._certificate),
@@ -141,6 +142,22 @@ class Examination:
         self._note("disk", Level.WARNING if free < DISK_WARNS else Level.OK, words)
 
     # --- who it is --------------------------------------------------------------------------------
+
+    def _archive(self) -> None:
+        """Nothing of it is a reason not to run: segments stay in the folder until it works."""
+        settings = self._config.archive
+        if settings is None:
+            return
+        home, directory = self._layout.directory, settings.directory
+        if not os.access(directory, os.R_OK | os.W_OK | os.X_OK) or not directory.is_dir():
+            text = f"{directory} is no folder that can be written: mount it; until then all stays"
+            self._note("archive", Level.WARNING, text)
+        elif directory.resolve().is_relative_to(home.resolve()):
+            text = f"{directory} lies in {home}: name a folder on another disk"
+            self._note("archive", Level.WARNING, text)
+        else:
+            kept = settings.after_bytes
+            self._note("archive", Level.OK, f"{directory}, above {kept} bytes of the ledger here")
 
     def _read_genesis(self) -> None:
         path = self._config.genesis

@@ -132,8 +132,9 @@ def seen_in(state: NodeState) -> Seen:
 
 
 def anchored_below(store: BlockStore, height: Height) -> Height | None:
-    """The anchor's height in the header of a height; None where that header is not here."""
-    if not 0 < height <= store.newest_block:
+    """The anchor's height in the header of a height; None where that header is not here: whoever
+    stands where this node has archived is far behind."""
+    if not store.archived.base.block < height <= store.newest_block:
         return None
     return header_at(store, height).anchor.height
 

@@ -29,6 +29,7 @@ from strongroom.node.config import Limits, NodeConfig
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.launch import EnclaveEnded, Launched
 from strongroom.node.host import upkeep
+from strongroom.node.host.archiving import Archiving
 from strongroom.node.host.boot import Boot, begin_boot, read_file
 from strongroom.node.host.chunks import NodeChunks, open_chunks
 from strongroom.node.host.doors import Doors
@@ -247,6 +248,16 @@ class Host:
             on_changed=self.record_processes,
             begin=self._begin,
         )
+        self.archiving = Archiving(
+            self.config.archive,
+            home=self.layout.directory,
+            node=self.config.name,
+            chain=self.genesis.chain.hex(),
+            store=self.store,
+            epochs=self.epochs,
+            snapshots=self.snapshots,
+            pipeline=wiring.pipeline,
+        )
         sources = self._sources(resources)
         self.service = Service(sources, self.participation.feed_heads)
         self.chunks = NodeChunks(sources, self._chunk_store, self.service.query)
@@ -343,6 +354,7 @@ class Host:
             self.spawn(work)
         self.spawn(upkeep.keep_mark(wiring, self.enclave, self.store_sealed))
         self.spawn(upkeep.keep_snapshots(wiring, self.snapshots))
+        self.spawn(self.archiving.run())
         if self.config.issuers:
             self.spawn(self._issuer_watch().run())
         self.spawn(self.chunks.keeper.run())
@@ -387,6 +399,7 @@ class Host:
             fresh_height=self.participation.fresh_height,
             wiring=self.wiring,
             watch=self.watch,
+            archive_alarm=self.archiving.alarm,
         )
 
     def raise_alarm(self, text: str) -> None:

@@ -22,6 +22,7 @@ def read_state(
     fresh_height: Height,
     wiring: Wiring,
     watch: ExecutionWatch,
+    archive_alarm: str,
 ) -> NodeState:
     """What this node is now."""
     participant, pipeline = wiring.participant, wiring.pipeline
@@ -48,6 +49,7 @@ def read_state(
         faults=dict(wiring.inbox.faults),
         executing=watch.names,
         execution_alarm=watch.alarm,
+        archive_alarm=archive_alarm,
         governance=governance,
     )
 

@@ -44,6 +44,7 @@ class Purpose(IntEnum):
 
     BLOCKS = 1
     LOG = 2
+    CONTENTS = 3
 
 
 class CorruptRecord(OperatorFault):

@@ -82,6 +82,13 @@ class Record:
     reached: Heights
 
 
+def first_heights(directory: Path) -> set[int]:
+    """First heights of the files in a folder, by their names."""
+    return {
+        int(match[1]) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name))
+    }
+
+
 class Segments:
     """The files of one block store. `scan`, then `resume`, then append; reads need neither."""
 
@@ -90,6 +97,8 @@ class Segments:
         directory: Path,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         *,
+        above: Heights = Heights(),
+        elsewhere: Path | None = None,
         read_only: bool = False,
     ) -> None:
         """List the files and check that each is what its name says; the first one is made if there
@@ -98,6 +107,8 @@ class Segments:
         Args:
             directory: where they lie.
             segment_bytes_max: size of a file that takes no further block.
+            above: what is archived; a file of it that was put back is left alone.
+            elsewhere: an archive, whose files are read as if they were here; with `read_only`.
             read_only: nothing is made or removed: a node may be writing there, and a newest file
                 without a whole header is one that it makes at this moment.
 
@@ -106,14 +117,20 @@ class Segments:
         """
         if not read_only:
             make_directory(directory)
-        self._read_only = read_only
+        invariant(elsewhere is None or read_only, "what is archived is only read")
+        self._read_only, self._elsewhere = read_only, elsewhere
         self._directory, self._segment_bytes_max = directory, segment_bytes_max
         self._markers: dict[int, bytes] = {}
         """By first height, ascending."""
         self._writer: FrameWriter | None = None
         self._heights = Heights()
+        self.above = above
+        """What stands in no file here: the first of them begins above it."""
         firsts = sorted(
-            int(match[1]) for entry in directory.iterdir() if (match := _NAME.fullmatch(entry.name))
+            first
+            for folder in (directory, elsewhere)
+            for first in (first_heights(folder) if folder else ())
+            if first > above.block and (folder == directory or not self._is_here(first))
         )
         for first in firsts:
             try:
@@ -124,7 +141,7 @@ class Segments:
                 if not read_only:
                     self.path(first).unlink()
                     fsync_directory(directory)
-        self._newest = firsts[-1] if firsts else 1
+        self._newest = firsts[-1] if firsts else above.block + 1
         if self._newest not in self._markers and not read_only:
             self._begin(self._newest).close()
 
@@ -149,7 +166,20 @@ class Segments:
 
     def path(self, first: int) -> Path:
         """The file whose first block has this height."""
-        return self._directory / f"blocks-{first:012d}.log"
+        here = self._directory / f"blocks-{first:012d}.log"
+        return here if self._elsewhere is None or here.exists() else self._elsewhere / here.name
+
+    def _is_here(self, first: int) -> bool:
+        return (self._directory / f"blocks-{first:012d}.log").exists()
+
+    def bytes_here(self) -> int:
+        """Bytes of the files."""
+        return sum(self.path(first).stat().st_size for first in self.firsts)
+
+    def let_go(self, first: int) -> None:
+        """A closed file is archived: nothing here reads it any more."""
+        invariant(first != self._newest, "the newest file is appended to")
+        self._markers = {other: held for other, held in self._markers.items() if other != first}
 
     def holds(self, location: Location) -> bool:
         """Whether a file is there and long enough for a record; whether it is intact shows when it

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault, invariant
 from strongroom.node.ledger.frames import TornTail
-from strongroom.node.ledger.segments import Heights, Kind, Location, Record, Segments
+from strongroom.node.ledger.segments import Kind, Location, Record, Segments
+from strongroom.node.ledger.store import open_archived
 from strongroom.node.machine.durable_files import disk_faults, fsync_directory, make_directory
 
 _LEDGER, _INDEX = "ledger", "index"
@@ -74,7 +75,13 @@ def _swap(directory: Path, aside: Path) -> None:
 
 
 def _write_shorter(source: Path, made: Path, *, block: int, outcome: int) -> None:
-    segments = Segments(source)
+    above = open_archived(source.parent).base
+    segments = Segments(source, above=above)
+    if block < above.block or outcome < above.outcome:
+        raise OperatorFault(
+            f"archived: {source} begins above height {min(block, outcome)}, its end: "
+            "copy the archive's blocks-*.log into it, remove archived/ beside it, run it again"
+        )
     cut, kept = _find_cut(segments, block=block, outcome=outcome)
     newest = segments.firsts[-1] if cut is None else cut.segment  # it is appended to
     for first in segments.firsts:
@@ -85,8 +92,8 @@ def _write_shorter(source: Path, made: Path, *, block: int, outcome: int) -> Non
             size = path.stat().st_size if cut is None else cut.offset
             _copy_beginning(path, made / path.name, size)
     fsync_directory(made)
-    shorter, heights = Segments(made), Heights()
-    for record in shorter.scan(1, heights):
+    shorter, heights = Segments(made, above=above), above
+    for record in shorter.scan(above.block + 1, heights):
         heights = record.reached
     shorter.resume(heights, None)
     for record in kept:
@@ -103,7 +110,7 @@ def _find_cut(
     cut: Location | None = None
     kept: list[Record] = []
     try:
-        for record in segments.scan(1, Heights()):
+        for record in segments.scan(segments.above.block + 1, segments.above):
             stays = record.height <= last[record.kind]
             if not stays and cut is None:
                 cut = record.location

@@ -14,9 +14,18 @@ from typing import Self
 import structlog
 
 from strongroom.consensus.errors import invariant
+from strongroom.node.ledger.archive.archived import Archived
+from strongroom.node.ledger.archive.contents import Contents, Summary, survey
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index, IndexDamaged
-from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Location, Segments
+from strongroom.node.ledger.segments import (
+    SEGMENT_BYTES_MAX,
+    Heights,
+    Kind,
+    Location,
+    Segments,
+    first_heights,
+)
 from strongroom.node.machine.durable_files import disk_faults
 
 UNINDEXED_MAX = 16_384
@@ -30,6 +39,17 @@ TransactionsOf = Callable[[bytes], Iterable[tuple[bytes, int]]]
 log = structlog.get_logger()
 
 
+def open_archived(directory: Path, *, read_only: bool = False) -> Archived:
+    """What a node's directory knows of its archived segments.
+
+    Raises:
+        CorruptRecord: its contents are damaged.
+    """
+    ledger = directory / "ledger"
+    live = first_heights(ledger) if ledger.is_dir() else set()
+    return Archived.open(directory / "archived", live, read_only=read_only)
+
+
 class BlockStore:
     """Blocks and outcomes of one node. Not thread-safe, but `sync` may run in a thread while
     nothing is appended."""
@@ -41,8 +61,11 @@ class BlockStore:
         transactions_of: TransactionsOf,
         hash_of: HashOf,
         leaf_of: HashOf,
+        archived: Archived,
     ) -> None:
         self._segments, self._index, self._transactions_of = segments, index, transactions_of
+        self.archived = archived
+        """What is not in the segments any more."""
         self._hash_of = {Kind.BLOCK: hash_of, Kind.OUTCOME: leaf_of}
         self._entries = Entries()
         self._synced_block = 0
@@ -74,9 +97,10 @@ class BlockStore:
             DiskFault: the disk refused.
         """
         with disk_faults(directory):
-            segments = Segments(directory / "ledger", segment_bytes_max)
+            archived = open_archived(directory)
+            segments = Segments(directory / "ledger", segment_bytes_max, above=archived.base)
             index = Index(directory / "index", map_size)
-            store = cls(segments, index, transactions_of, hash_of, leaf_of)
+            store = cls(segments, index, transactions_of, hash_of, leaf_of, archived)
             try:
                 try:
                     store._recover()
@@ -212,6 +236,51 @@ class BlockStore:
             return self._index.find_block(hash)
         return recent if recent <= self._synced_block else None
 
+    # --- archiving (node/host/archiving.py has the order) ---
+
+    def closed_below(self, height: int) -> tuple[int, int, Path] | None:
+        """The oldest segment here, if it takes no more and all its blocks lie below a height:
+        first and last height, and its file."""
+        first, *later = self._segments.firsts
+        if not later or later[0] > height:
+            return None
+        return first, later[0] - 1, self._segments.path(first)
+
+    def bytes_here(self) -> int:
+        """Bytes of the segments in the node's folder; in any thread."""
+        return self._segments.bytes_here()
+
+    def survey_closed(
+        self, path: Path, first: int, size: int, digest: bytes, epochs: tuple[bytes, ...] = ()
+    ) -> Contents:
+        """What the oldest segment here holds; in any thread.
+
+        Raises:
+            CorruptRecord: it is damaged; nothing may be archived of it.
+        """
+        return survey(
+            path,
+            first,
+            self.archived.base,
+            size=size,
+            digest=digest,
+            transactions_of=self._transactions_of,
+            hash_of=self._hash_of,
+            epochs=epochs,
+        )
+
+    def let_go(self, summary: Summary) -> None:
+        """Read the oldest segment from the archive from now on; its file may be removed."""
+        self.archived.let_go(summary)
+        self._segments.let_go(summary.first)
+
+    def _read_archived(self, kind: Kind, height: int) -> bytes:
+        try:
+            return self.archived.read(kind, height)
+        except CorruptRecord as damage:  # of the contents: this node's own disk
+            self.on_damage(damage)
+            raise
+
     def close(self) -> None:
         """Sync and give everything back."""
         try:
@@ -236,11 +305,15 @@ class BlockStore:
         return self._entries.places[kind].get(height) or self._index.place(kind, height)
 
     def _read_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
+        if self.archived.holds(kind, height):
+            return self._read_archived(kind, height)
         try:
             if place is None:
                 raise CorruptRecord(self._segments.path(height), 0, "not in the index", height)
             return self._segments.read(kind, height, place)
         except CorruptRecord as damage:
+            if self.archived.holds(kind, height):  # it went while somebody was about to read it
+                return self._read_archived(kind, height)
             self._index.distrust()
             self.on_damage(damage)
             raise
@@ -258,7 +331,7 @@ class BlockStore:
             ):  # unless the index is wrong: the whole ledger is read before anything is said
                 rebuild = True
         if rebuild:
-            found, tail = self._survey(files[0], Heights())
+            found, tail = self._survey(files[0], self.archived.base)
         lost = max(0, indexed.block - found.block) + max(0, indexed.outcome - found.outcome)
         if lost > (tail is not None):
             detail = f"ends with {found}, but {indexed} were durable"
@@ -279,6 +352,8 @@ class BlockStore:
                 durable=lost > 0,
             )
         self._segments.resume(found, tail)
+        if rebuild or lost:
+            self._index_archived()
         self._index_from(files[0] if rebuild or lost else files[-1])
         self._index.trust()
 
@@ -289,12 +364,16 @@ class BlockStore:
             place = self._index.place(Kind.BLOCK, following - 1)
             if place is None or place.segment != first or not self._segments.holds(place):
                 return False
-        return files[0] == 1
+        base, summaries = self.archived.base, self.archived.summaries
+        place = self._index.place(Kind.BLOCK, base.block) if summaries else None
+        if summaries and (place is None or place.segment != summaries[-1].first):
+            return False
+        return files[0] == base.block + 1
 
     def _heights_before(self, first: int) -> Heights:
         """What is stored before a file, as the index knows it."""
-        if first == 1:
-            return Heights()
+        if first == self._segments.firsts[0]:
+            return self.archived.base
         outcome = self._index.newest().outcome
         while (place := self._index.place(Kind.OUTCOME, outcome)) and place.segment >= first:
             outcome -= 1
@@ -309,6 +388,16 @@ class BlockStore:
         except TornTail as tail:
             return found, tail
         return found, None
+
+    def _index_archived(self) -> None:
+        """What is archived, from its contents: the archive itself is not asked."""
+        entries = Entries()
+        for kind, height, place, row in self.archived.records():
+            entries.add(kind, height, place, row.ids, row.hash)
+            if entries.count >= UNINDEXED_MAX:
+                self._index.write(entries)
+                entries = Entries()
+        self._index.write(entries)
 
     def _index_from(self, since: int) -> None:
         indexed, entries = self._index.newest(), Entries()

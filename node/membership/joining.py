@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.outside.manufacturer import Manufacturer
 from strongroom.enclave.primitives import Secret, SigningKey
 from strongroom.node import tls
+from strongroom.node.archive_settings import ArchiveSettings, own_archive
 from strongroom.node.config import Address, NodeConfig, Peer, dumps, load
 from strongroom.node.credentials import load_optional
 from strongroom.node.enclave_client.calls import EnclaveClient
@@ -145,6 +146,7 @@ async def _make(
         health=health,
         web=_first_of(cluster).web if cluster.nodes() else False,
         door=_door_of(cluster),
+        archive=_archive_beside(cluster, name),
     )
     layout.config.write_text(dumps(config, base=layout.directory))
     return PreparedJoiner(
@@ -162,6 +164,15 @@ def _door_of(cluster: ClusterLayout) -> DoorPolicy:
     """Whom the folder's other nodes let in; its credential is what the newcomer introduces itself
     by."""
     return _first_of(cluster).door if cluster.nodes() else NOBODY
+
+
+def _archive_beside(cluster: ClusterLayout, name: str) -> ArchiveSettings | None:
+    """Where the folder's other nodes have theirs, if each has a folder of its name there."""
+    first = _first_of(cluster) if cluster.nodes() else None
+    if first is None or first.archive is None or first.archive.directory.name != first.name:
+        return None
+    around = replace(first.archive, directory=first.archive.directory.parent)
+    return own_archive(around, name)
 
 
 def _first_of(cluster: ClusterLayout) -> NodeConfig:

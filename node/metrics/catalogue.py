@@ -50,6 +50,7 @@ STATES = ("starting", "joining", "syncing", "following", "voting", "suspended", 
 STAGES = ("batch", "order", "record", "execute", "answer")
 VOTES = ("notarize", "nullify", "finalize")
 MEMPOOL_REFUSALS = ("full", "too_large", "not_ready", "screened")
+ARCHIVE_READS = ("given", "missing", "damaged")
 OTHER_REASON = "other"
 """Of refused evidence that names no reason of the enumeration."""
 EVIDENCE_REFUSALS = (*map(str, Reason), OTHER_REASON)
@@ -70,7 +71,7 @@ _ENTRIES: dict[str, Entry] = {
         _G, "1; the version of the code and what enclaves measure", ("version", "measurement")
     ),
     "node_state": Entry(_G, "1 for the state that this node is in, else 0", ("state",)),
-    "alarm": Entry(_G, "1 while this node raises an alarm; node_status says which"),
+    "alarm": Entry(_G, "1 while this node raises an urgent alarm; node_status says which"),
     # consensus
     "consensus_height": Entry(_G, "Height of the newest final block"),
     "consensus_executed_height": Entry(_G, "Height of the newest executed block"),
@@ -106,7 +107,13 @@ _ENTRIES: dict[str, Entry] = {
     "mempool_refused_total": Entry(_C, "Submissions that were not taken, by reason", ("reason",)),
     # disk
     "log_fsync_seconds": Entry(_H, "How long one sync of the consensus log took", (), FAST),
-    "ledger_bytes": Entry(_G, "Bytes of the ledger's files"),
+    "ledger_bytes": Entry(_G, "Bytes of the ledger's files in this node's folder"),
+    "archive_segments": Entry(_G, "Segments of the ledger that are in the archive alone"),
+    "archive_bytes": Entry(_G, "Bytes of these"),
+    "archive_failing": Entry(_G, "1 while nothing can be moved into the archive, else 0"),
+    "archive_reads_total": Entry(
+        _C, "Records asked of the archive since the start, by what came of it", ("result",)
+    ),
     "disk_free_bytes": Entry(_G, "Bytes that are free where this node's folder is"),
     "clock_behind_seconds": Entry(_G, "How far this clock is behind the chain's time, beyond skew"),
     # peers

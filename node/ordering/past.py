@@ -26,6 +26,17 @@ class Past(Protocol):
         """Of the newest recorded outcome; 0: none."""
         ...
 
+    @property
+    def archived(self) -> Height:
+        """Of the newest block that is in the archive alone; 0: none. Every epoch that such blocks
+        opened is known without them."""
+        ...
+
+    def is_at_hand(self, height: int) -> bool:
+        """Whether a block can be read now; if not, it is fetched from the archive: ask again
+        later."""
+        ...
+
     def head_at(self, height: int) -> tuple[Header, Finality | None]:
         """A stored header, and its own FINALIZE certificate if it has one."""
         ...

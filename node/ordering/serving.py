@@ -22,6 +22,10 @@ BURST_SECONDS = 0.5
 before its view ends."""
 
 
+RECALL_SECONDS = 0.25
+"""What is archived is looked for no oftener for one peer."""
+
+
 class Serving:
     """Answers from what is stored and held here."""
 
@@ -70,12 +74,17 @@ class Serving:
 
     def range_from(self, to: PublicKey, start: Height, now: float) -> list[Effect]:
         """Contiguous stored blocks from `start`, of one epoch, up to the last within bounds that
-        has a certificate."""
+        has a certificate. What is archived is fetched first: whoever asks asks again."""
+        first = max(1, start)
         if not self._ranges.allows(to, now):
             return []
-        first = max(1, start)
+        if not self._past.is_at_hand(first):
+            self._ranges.wait(to, now + RECALL_SECONDS)
+            return []
         size, last, certificate, epoch = 0, first, None, None
         for height in range(first, min(self._past.newest_block, first + RANGE_BLOCKS_MAX - 1) + 1):
+            if not self._past.is_at_hand(height):
+                break
             header, own = self._past.head_at(height)
             grown = size + self._past.bytes_at(height)
             if (epoch is not None and header.epoch != epoch) or (

@@ -167,12 +167,21 @@ def extend_from(past: Past, epochs: EpochChain) -> None:
         OperatorFault: a stored terminal block does not open the epoch that its outcome wishes.
     """
     while (entry := next_stored(past, epochs)) is not None:
-        try:
-            epochs.extend(entry)
-        except PeerFault as fault:
-            raise OperatorFault(
-                f"the ledger folder contradicts itself at height {entry.header.height}: {fault}"
-            ) from None
+        extend_by(epochs, entry)
+
+
+def extend_by(epochs: EpochChain, entry: EpochEntry) -> None:
+    """The next epoch, as the ledger folder has it.
+
+    Raises:
+        OperatorFault: it is not proven by the one before.
+    """
+    try:
+        epochs.extend(entry)
+    except PeerFault as fault:
+        raise OperatorFault(
+            f"the ledger folder contradicts itself at height {entry.header.height}: {fault}"
+        ) from None
 
 
 def next_stored(past: Past, epochs: EpochChain) -> EpochEntry | None:
@@ -192,7 +201,8 @@ def next_stored(past: Past, epochs: EpochChain) -> EpochEntry | None:
 
 def _last_of(past: Past, epoch: Epoch, anchor: Height) -> Height | None:
     """The last stored height of an epoch, by bisection: epochs never go back. None if no block of
-    it is stored."""
-    heights = range(anchor + 1, past.newest_block + 1)
+    it is stored here. What is archived ended no epoch but known ones."""
+    below = max(anchor, past.archived)
+    heights = range(below + 1, past.newest_block + 1)
     count = bisect_left(heights, True, key=lambda height: past.head_at(height)[0].epoch > epoch)
-    return Height(anchor + count) if count else None
+    return Height(below + count) if count else None

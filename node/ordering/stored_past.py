@@ -3,11 +3,12 @@
 Owns the way from stored bytes to headers, outcomes and wishes. Reads; decides nothing.
 """
 
+from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
-from strongroom.consensus.epochs import EpochChain
+from strongroom.consensus.epochs import EpochChain, EpochEntry
 from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import Executed
-from strongroom.consensus.types import Height
+from strongroom.consensus.types import Epoch, Height
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
@@ -16,8 +17,9 @@ from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.outcome_wish import next_epoch, read_wish
 from strongroom.node.ledger.reading import block_at, header_at, outcome_at
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.ordering.start import extend_from
+from strongroom.node.ordering.start import extend_by, extend_from
 
 
 class StoredPast:
@@ -38,6 +40,15 @@ class StoredPast:
     def newest_outcome(self) -> Height:
         """Of the newest recorded outcome; 0: none."""
         return Height(self._store.newest_outcome)
+
+    @property
+    def archived(self) -> Height:
+        """Of the newest block that is in the archive alone; 0: none."""
+        return Height(self._store.archived.base.block)
+
+    def is_at_hand(self, height: int) -> bool:
+        """Whether a block can be read now, without waiting for the archive."""
+        return self._store.archived.is_at_hand(Kind.BLOCK, height)
 
     def head_at(self, height: int) -> tuple[Header, Finality | None]:
         """A stored header, and its own FINALIZE certificate if it has one."""
@@ -75,5 +86,18 @@ def stored_epochs(store: BlockStore, genesis: VerifiedGenesis) -> EpochChain:
         OperatorFault: a stored terminal block does not open the epoch that its outcome wishes.
     """
     chain = epoch_chain(genesis)
+    for data in store.archived.epochs():
+        extend_by(chain, EpochEntry.from_wire(codec.decode(data)))
     extend_from(StoredPast(store, HistoryTree(genesis.header)), chain)
     return chain
+
+
+def epochs_opened(epochs: EpochChain, first: int, last: int) -> tuple[bytes, ...]:
+    """How epochs were opened by the blocks of some executed heights, encoded: with these, nothing
+    has to look for them in the blocks."""
+    opened: list[bytes] = []
+    entries = epochs.entries(Epoch(epochs.epoch_at(Height(first)) + 1))
+    while entries and entries[0].header.height <= last:
+        opened += [codec.encode(one.to_wire()) for one in entries if one.header.height <= last]
+        entries = epochs.entries(Epoch(entries[-1].description.epoch + 1))
+    return tuple(opened)

@@ -4,6 +4,8 @@ of them (T10)."""
 import structlog
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.faults import Archived
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 
 _log = structlog.get_logger()
 
@@ -16,3 +18,9 @@ def log_failure(method: str, error: Exception, request: str = "") -> None:
     else:
         name = type(error).__name__
         _log.error("rpc.bug", method=method, request=request, error=name, exc_info=error)
+
+
+def archived_fault(fault: SegmentNotAtHand) -> Archived:
+    """What the caller learns of a record that the archive does not give; the log has the path."""
+    _log.error("archive.not_given", reason=str(fault))
+    return Archived(fault.public, segment=fault.segment, first=fault.first, last=fault.last)

@@ -18,14 +18,15 @@ import structlog
 
 from strongroom.consensus.errors import ClientFault, InvariantBroken, NotCanonical
 from strongroom.consensus.types import TransactionId
-from strongroom.node.faults import Overloaded, Refused, RpcFault, TooLarge
+from strongroom.node.faults import Archived, Overloaded, Refused, RpcFault, TooLarge
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.metrics.catalogue import SLOW
 from strongroom.node.metrics.tallies import Count, Histograms
 from strongroom.node.rpc import blobs, latest
 from strongroom.node.rpc.backend import Document
 from strongroom.node.rpc.caller import Caller, Subscriptions
 from strongroom.node.rpc.door import GUARDED, REASON
-from strongroom.node.rpc.failures import log_failure
+from strongroom.node.rpc.failures import archived_fault, log_failure
 from strongroom.node.rpc.feed import TOPICS
 from strongroom.node.rpc.forms import Encoded, Form
 from strongroom.node.rpc.governing import GOVERNANCE
@@ -112,6 +113,9 @@ async def perform(
         raise
     except InvariantBroken:
         raise
+    except SegmentNotAtHand as gone:
+        code = str(Archived.code)
+        raise archived_fault(gone) from None
     except Exception as error:
         code = str(InternalError.code)
         log_failure(name, error, request)

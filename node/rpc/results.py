@@ -139,21 +139,21 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 """Parameters of one call, by method; none where a method takes none."""
 
-_READS = (faults.NotFound, faults.TooLarge, faults.NotYet)
+_READS = (faults.NotFound, faults.TooLarge, faults.NotYet, faults.Archived)
 _ENVELOPES = (faults.Refused, faults.TooLarge, faults.WrongChainOrEpoch, faults.NotReady)
 _OWN: dict[str, tuple[type[RpcFault], ...]] = {
     "node_consensus": (faults.NotReady,),
     "node_evidence": (faults.NotReady,),
-    "ledger_submit": _ENVELOPES,
-    "ledger_submit_many": _ENVELOPES,
+    "ledger_submit": (*_ENVELOPES, faults.Archived),
+    "ledger_submit_many": (*_ENVELOPES, faults.Archived),
     "governance_submit": _ENVELOPES,
-    "ledger_query": (faults.NotYet, *_ENVELOPES),
+    "ledger_query": (faults.NotYet, *_ENVELOPES, faults.Archived),
     "ledger_transaction": _READS,
     "ledger_receipt": _READS,
     "ledger_block": _READS,
     "ledger_blocks": _READS,
     "ledger_transactions": _READS,
-    "ledger_header": (faults.NotFound,),
+    "ledger_header": (faults.NotFound, faults.Archived),
     "ledger_consistency": (faults.NotFound,),
     "ledger_subscribe": (faults.TooLarge,),
     "ledger_unsubscribe": (faults.NotFound,),

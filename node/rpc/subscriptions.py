@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.faults import NotFound, Overloaded, RpcFault, TooLarge
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.rpc import frames
 from strongroom.node.rpc.backend import Backend, Document
 from strongroom.node.rpc.crowd import Crowds
-from strongroom.node.rpc.failures import log_failure
+from strongroom.node.rpc.failures import archived_fault, log_failure
 from strongroom.node.rpc.feed import Items
 from strongroom.node.rpc.forms import Form
 from strongroom.node.rpc.jsonrpc import InvalidParams
@@ -189,10 +190,11 @@ class SubscriptionTable:
                 return
             except Overloaded:
                 await asyncio.sleep(OVERLOADED_SECONDS)
-            except RpcFault as fault:
+            except (RpcFault, SegmentNotAtHand) as fault:
+                reason = archived_fault(fault) if isinstance(fault, SegmentNotAtHand) else fault
                 self._crowds.missed += 1
                 missed = {"from": height, "to": height}
-                await self._notify(id, topic, {"missed": missed, "reason": str(fault)})
+                await self._notify(id, topic, {"missed": missed, "reason": str(reason)})
                 return
 
     async def _read(self, topic: str, height: int) -> Items:

@@ -10,6 +10,7 @@ import asyncio
 from strongroom.consensus.host_messages import OUTCOMES_MAX, Outcomes
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import Height, PublicKey
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.network.links import Links
 from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
@@ -29,6 +30,8 @@ class Serving:
         outcomes: list[bytes] = []
         size = 0
         for height in range(max(1, start), self._store.newest_outcome + 1):
+            if not self._store.archived.is_at_hand(Kind.OUTCOME, height):
+                break  # it is fetched from the archive: whoever asks asks again
             data = self._store.outcome(height)
             if (
                 data is None

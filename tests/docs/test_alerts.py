@@ -144,6 +144,9 @@ CASES = [
     Case("FsyncSlow", "0.2 s", syncs(0.2), 15, (("ticket", ONE),)),
     Case("FsyncSlow", "above 0.5 s", syncs(0.9), 15, (("ticket", ONE), ("page", ONE))),
     Case("FsyncSlow", "50 ms", syncs(0.05), 15),
+    Case("ArchiveFailing", "for an hour", {s("archive_failing"): "1x60"}, 30, TICKET),
+    Case("ArchiveFailing", "for a moment", {s("archive_failing"): "0x9 1x5 0x60"}, 30),
+    Case("ArchiveFailing", "never", {s("archive_failing"): "0x60"}, 30),
     Case("DiskFull", "by a GiB a minute", {DISK: "300000000000-1073741824x200"}, 180, PAGED),
     Case("DiskFull", "by a MiB a minute", {DISK: "300000000000-1048576x200"}, 180),
     Case("DiskFull", "nothing is left, and it rests", {DISK: "200000000x200"}, 180, PAGED),
@@ -297,7 +300,7 @@ def test_in_kubernetes_nodes_are_scraped_by_names_that_certificates_hold() -> No
 
 
 def test_the_twelve_of_the_issue_are_there_with_two_severities_and_their_words() -> None:
-    assert len(NAMES) == 13, "twelve, of which attestation is two"
+    assert len(NAMES) == 14, "twelve, of which attestation is two, and the archive's"
     assert {rule["labels"]["severity"] for rule in rules()} == {"page", "ticket"}
     for rule in rules():
         assert rule["annotations"].keys() == {"summary", "description", "runbook"}

@@ -17,6 +17,9 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 NOT_SHOWN = {
     f"{PREFIX}consensus_view": "it begins anew with each epoch; what it costs is shown",
     f"{PREFIX}consensus_epoch": "changes are rare, and events of the explorer",
+    f"{PREFIX}archive_segments": "its bytes are shown",
+    f"{PREFIX}archive_failing": "an alert tells of it",
+    f"{PREFIX}archive_reads_total": "for whoever looks why an answer was -32008",
     f"{PREFIX}traces_dropped_total": "of tracing alone, which few have",
 }
 """Metrics without a panel, and why."""

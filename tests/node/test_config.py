@@ -6,6 +6,14 @@ from pathlib import Path
 import pytest
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.archive_settings import (
+    AFTER_BYTES,
+    ArchiveSettings,
+    archive_lines,
+    given_archive,
+    own_archive,
+    read_size,
+)
 from strongroom.node.config import (
     Address,
     ConfigInvalid,
@@ -41,6 +49,7 @@ def make_config(folder: Path) -> NodeConfig:
             reading=True,
             credential=folder.parent / "credential",
         ),
+        archive=ArchiveSettings(Path("/mnt/archive/n0"), 2**31),
     )
 
 
@@ -122,6 +131,11 @@ def test_log_level_limits_and_peers_have_defaults(written: Path) -> None:
         ),
         ("connections_max", "conections_max", "line 9: limits.conections_max: is not a known key"),
         ('name = "n2"', 'name = "n1"', "peers: name n1 twice"),
+        (
+            'directory = "/mnt/archive/n0"\n',
+            "",
+            "archive.directory: is missing: name the folder to which segments go",
+        ),
         (
             'name = "n2"',
             'name = "n0"',
@@ -290,3 +304,31 @@ def test_a_mistake_in_what_operations_ask_for_is_told(
     with pytest.raises(ConfigInvalid) as caught:
         loads(f"{text[:place]}\n{added}\n{text[place:]}", base / "node.toml")
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("512MiB", 2**29), ("2 GiB", 2**31), ("3KiB", 3072), ("1TiB", 2**40)],
+)
+def test_a_size_is_written_as_people_write_it(text: str, size: int) -> None:
+    assert read_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "0GiB", "-1", "2GB", "1.5GiB", "9" * 19 + "TiB", "much"])
+def test_what_is_no_size_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size: write bytes, or 512MiB"):
+        read_size(text)
+
+
+def test_nodes_of_one_machine_have_an_archive_each(tmp_path: Path) -> None:
+    around = given_archive(tmp_path / "archives", None)
+    assert around is not None
+    assert around.after_bytes == AFTER_BYTES
+    own = own_archive(around, "n0")
+    assert own.directory.is_dir()
+    assert own.directory != own_archive(around, "n1").directory
+    assert archive_lines(None, tmp_path) == []
+    (tmp_path / "file").write_text("")
+    broken = ArchiveSettings(tmp_path / "file", 1)
+    with pytest.raises(OperatorFault, match="cannot make a folder"):
+        own_archive(broken, "n0")

@@ -36,7 +36,7 @@ __strongroom_table() {
             opts='--help'
             args='' ;;
         'cluster up')
-            opts='--help --dir=dir --nodes=none --base-port=none --port-stride=none --epoch-blocks=none --recovery=none --detach -d --json'
+            opts='--help --dir=dir --nodes=none --base-port=none --port-stride=none --epoch-blocks=none --recovery=none --archive=dir --archive-after=none --detach -d --json'
             args='' ;;
         'cluster status')
             opts='--help --dir=dir --json'
@@ -67,7 +67,7 @@ __strongroom_table() {
             opts='--help'
             args='' ;;
         'node init')
-            opts='--help --rpc=none --peer=none --announce-rpc=none --announce-peer=none --health=none --operator=none --member=none --region=none --country=none --platform=dir --with=none --genesis=file --check --json'
+            opts='--help --rpc=none --peer=none --announce-rpc=none --announce-peer=none --health=none --operator=none --member=none --region=none --country=none --platform=dir --with=none --genesis=file --archive=dir --archive-after=none --check --json'
             args='dir' ;;
         'node admit')
             opts='--help --config=file -o=file --card=file --weight=none --json'
@@ -148,14 +148,17 @@ __strongroom_table() {
             opts='--help --owner=none --dir=dir --timeout=none --json'
             args='file' ;;
         'verify')
-            subs='receipt ledger residency misbehaviour page evidence'
+            subs='receipt ledger archive residency misbehaviour page evidence'
             opts='--help'
             args='' ;;
         'verify receipt')
             opts='--help --service=none --json'
             args='file' ;;
         'verify ledger')
-            opts='--help --service=none --at-least=words,latest --genesis=file --json'
+            opts='--help --service=none --at-least=words,latest --genesis=file --archive=dir --json'
+            args='dir' ;;
+        'verify archive')
+            opts='--help --json'
             args='dir' ;;
         'verify residency')
             opts='--help --service=none --at-least=words,latest --ledger=dir --genesis=file --json'

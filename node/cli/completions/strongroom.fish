@@ -116,6 +116,8 @@ function __strongroom_table
             set -a __sr_opts --port-stride\tnone\t'Node i talks to peers on base+stride+i'
             set -a __sr_opts --epoch-blocks\tnone\t'A new cluster\'s epochs end after N blocks (0'
             set -a __sr_opts --recovery\tnone\t'Members keep shares, of which K open the ledger after a disaster (default'
+            set -a __sr_opts --archive\tdir\t'Closed segments of the ledger go there'
+            set -a __sr_opts --archive-after\tnone\t'So much of the ledger stays in a node\'s folder'
             set -a __sr_opts --detach\t\t'Return when the service answers'
             set -a __sr_opts -d\t\t'Return when the service answers'
             set -a __sr_opts --json\t\t'One JSON document on stdout, and nothing else'
@@ -183,6 +185,8 @@ function __strongroom_table
             set -a __sr_opts --platform\tdir\t'The SIMULATED maker of its chip (default'
             set -a __sr_opts --with\tnone\t'Another member; repeat for each'
             set -a __sr_opts --genesis\tfile\t'Genesis of the chain (default'
+            set -a __sr_opts --archive\tdir\t'Closed segments of the ledger go there'
+            set -a __sr_opts --archive-after\tnone\t'So much of the ledger stays in a node\'s folder'
             set -a __sr_opts --check\t\t'Write nothing'
             set -a __sr_opts --json\t\t'One JSON document on stdout, and nothing else'
             set -a __sr_args dir
@@ -385,6 +389,7 @@ function __strongroom_table
         case 'verify'
             set -a __sr_subs receipt\t'Verify a receipt offline'
             set -a __sr_subs ledger\t'Verify all files of a ledger offline'
+            set -a __sr_subs archive\t'Compare every archived segment with its SHA-256 in archive.json, offline'
             set -a __sr_subs residency\t'Recompute offline where keys could be opened, in which epoch, and who vouches'
             set -a __sr_subs misbehaviour\t'Judge two files that contradict each other'
             set -a __sr_subs page\t'Write a page that checks receipts in a browser, offline, as verify receipt does'
@@ -400,6 +405,11 @@ function __strongroom_table
             set -a __sr_opts --service\tnone\t'The service\'s pin (sr1-…); without it, no verdict'
             set -a __sr_opts --at-least\twords,latest\t'Known to be final'
             set -a __sr_opts --genesis\tfile\t'By default genesis.bin beside the folder'
+            set -a __sr_opts --archive\tdir\t'Where older segments are (default'
+            set -a __sr_opts --json\t\t'One JSON document on stdout, and nothing else'
+            set -a __sr_args dir
+        case 'verify archive'
+            set -a __sr_opts --help\t\t'Show what it does, and its options.'
             set -a __sr_opts --json\t\t'One JSON document on stdout, and nothing else'
             set -a __sr_args dir
         case 'verify residency'

@@ -119,6 +119,8 @@ __strongroom_table() {
             opts+=('--port-stride=none:Node i talks to peers on base+stride+i')
             opts+=('--epoch-blocks=none:A new cluster'\''s epochs end after N blocks (0')
             opts+=('--recovery=none:Members keep shares, of which K open the ledger after a disaster (default')
+            opts+=('--archive=dir:Closed segments of the ledger go there')
+            opts+=('--archive-after=none:So much of the ledger stays in a node'\''s folder')
             opts+=('--detach:Return when the service answers')
             opts+=('-d:Return when the service answers')
             opts+=('--json:One JSON document on stdout, and nothing else')
@@ -191,6 +193,8 @@ __strongroom_table() {
             opts+=('--platform=dir:The SIMULATED maker of its chip (default')
             opts+=('--with=none:Another member; repeat for each')
             opts+=('--genesis=file:Genesis of the chain (default')
+            opts+=('--archive=dir:Closed segments of the ledger go there')
+            opts+=('--archive-after=none:So much of the ledger stays in a node'\''s folder')
             opts+=('--check:Write nothing')
             opts+=('--json:One JSON document on stdout, and nothing else')
             args=(dir) ;;
@@ -403,6 +407,7 @@ __strongroom_table() {
         ('verify')
             subs+=('receipt:Verify a receipt offline')
             subs+=('ledger:Verify all files of a ledger offline')
+            subs+=('archive:Compare every archived segment with its SHA-256 in archive.json, offline')
             subs+=('residency:Recompute offline where keys could be opened, in which epoch, and who vouches')
             subs+=('misbehaviour:Judge two files that contradict each other')
             subs+=('page:Write a page that checks receipts in a browser, offline, as verify receipt does')
@@ -419,6 +424,11 @@ __strongroom_table() {
             opts+=('--service=none:The service'\''s pin (sr1-…); without it, no verdict')
             opts+=('--at-least=words,latest:Known to be final')
             opts+=('--genesis=file:By default genesis.bin beside the folder')
+            opts+=('--archive=dir:Where older segments are (default')
+            opts+=('--json:One JSON document on stdout, and nothing else')
+            args=(dir) ;;
+        ('verify archive')
+            opts+=('--help:Show what it does, and its options.')
             opts+=('--json:One JSON document on stdout, and nothing else')
             args=(dir) ;;
         ('verify residency')

@@ -10,6 +10,7 @@ from pathlib import Path
 from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.layout import ClusterLayout, NodeLayout
+from strongroom.node.ledger.archive.archived import read_where
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.segments import Heights, Kind, Segments
@@ -56,25 +57,52 @@ def read_genesis(ledger: Path, given: Path | None) -> bytes:
     )
 
 
-def open_segments(ledger: Path) -> Segments:
-    """The files of a ledger, to be read and not changed, also while a node writes them.
+def open_segments(ledger: Path, archive: Path | None = None) -> Segments:
+    """The files of a ledger, to be read and not changed, also while a node writes them; with those
+    that the node archived.
+
+    Args:
+        ledger: the folder with the segments.
+        archive: where archived ones lie; by default where the node's folder says.
 
     Raises:
         CorruptRecord: a file is not what its name says.
+        ReceiptInvalid: ``cannot check``: there is an archive, and it cannot be read.
     """
-    return Segments(ledger, read_only=True)
+    elsewhere = archive or _archive_of(ledger)
+    try:
+        return Segments(ledger, elsewhere=elsewhere, read_only=True)
+    except OSError as error:
+        raise ReceiptInvalid(
+            f"older segments are archived in {elsewhere}, which cannot be read "
+            f"({error.strerror}): mount it, or name the archive with --archive",
+            verdict="cannot check",
+        ) from None
 
 
-def read_records(ledger: Path) -> Iterator[StoredBlock | Outcome]:
+def _archive_of(ledger: Path) -> Path | None:
+    """Where the node of this ledger archives; None: nothing is archived."""
+    try:
+        where = read_where(NodeLayout(ledger.parent).archived)
+    except CorruptRecord as damage:
+        raise ReceiptInvalid(str(damage), verdict="cannot check") from None
+    return None if where is None else where.directory
+
+
+def read_records(ledger: Path, archive: Path | None = None) -> Iterator[StoredBlock | Outcome]:
     """Every block and outcome from height 1 on, each outcome after its block; a torn end is where
     it ends.
 
+    Args:
+        ledger: the folder with the segments.
+        archive: where archived ones lie; by default where the node's folder says.
+
     Raises:
         ReceiptInvalid: ``incomplete``: a file is missing, damaged or out of order; ``forged``: a
-            record is none.
+            record is none; ``cannot check``: an archive cannot be read.
     """
     try:
-        for record in open_segments(ledger).scan(1, Heights()):
+        for record in open_segments(ledger, archive).scan(1, Heights()):
             yield (
                 StoredBlock.decode(record.payload)
                 if record.kind == Kind.BLOCK

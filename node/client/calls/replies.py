@@ -21,6 +21,7 @@ _FAULTS: dict[int, type[RpcFault]] = {
         faults.Overloaded,
         faults.WrongChainOrEpoch,
         faults.NotReady,
+        faults.Archived,
         jsonrpc.ParseError,
         jsonrpc.InvalidRequest,
         jsonrpc.MethodNotFound,

@@ -222,6 +222,20 @@ FOLDERS = (
         N,
     ),
     WrongTurn(
+        "an archive without a folder",
+        "cluster up --archive-after 2GiB",
+        "--archive-after: name the folder to which segments go: --archive",
+        2,
+        N,
+    ),
+    WrongTurn(
+        "a size that is none",
+        "cluster up --archive archives --archive-after lots",
+        "--archive-after: 'lots' is no size: write bytes, or 512MiB, 2GiB, 1TiB",
+        2,
+        N,
+    ),
+    WrongTurn(
         "more nodes than ports between them",
         "cluster up --nodes 11",
         "11 nodes need --port-stride 11 or more: node i uses base+i, base+stride+i and "
@@ -577,6 +591,13 @@ LOOKING = (
         "a ledger that is not there",
         "verify ledger demo --service PIN",
         "cannot check: no ledger in demo: no file blocks-*.log",
+        4,
+        N,
+    ),
+    WrongTurn(
+        "an archive that is not there",
+        "verify archive demo",
+        "cannot check: demo: there is no archive.json: name the folder of one node's archive",
         4,
         N,
     ),

@@ -139,6 +139,7 @@ def node(**given: Any) -> NodeState:
         "faults": {},
         "executing": frozenset(),
         "execution_alarm": "",
+        "archive_alarm": "",
         "governance": None,
     }
     return NodeState(**values | given)

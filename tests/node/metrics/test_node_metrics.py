@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -62,6 +63,10 @@ def written(told: Told) -> None:
     (told.folder / "ledger" / "blocks-000000000001.log").write_bytes(bytes(1000))
 
 
+def moved(told: Told) -> None:
+    told.archived.summaries.append(SimpleNamespace(size=1000))
+
+
 def linked(told: Told) -> None:
     told.traffic[KEYS[0]] = Traffic(received=7, sent=9)
 
@@ -115,6 +120,14 @@ MOVES: list[tuple[str, dict[str, str], Callable[[Told], None]]] = [
     ),
     ("log_fsync_seconds_sum", {}, lambda told: told.observer.synced(0.004)),
     ("ledger_bytes", {}, written),
+    ("archive_segments", {}, moved),
+    ("archive_bytes", {}, moved),
+    ("archive_failing", {}, given(archive_alarm="read-only")),
+    (
+        "archive_reads_total",
+        {"result": "damaged"},
+        lambda told: told.archived.reads.update(damaged=1),
+    ),
     ("disk_free_bytes", {}, lambda _: None),
     ("clock_behind_seconds", {}, given(clock_behind_ms=2_500)),
     ("peer_connected", {"peer": "n0"}, lambda _: None),

@@ -8,7 +8,7 @@ from tests.node.host.test_execution_watch import KEYS, node
 
 from strongroom.node.api.metrics import NodeMetrics
 from strongroom.node.framing import Traffic
-from strongroom.node.metrics.catalogue import FAST
+from strongroom.node.metrics.catalogue import ARCHIVE_READS, FAST
 from strongroom.node.metrics.observer import Observer
 from strongroom.node.metrics.tallies import Histograms
 
@@ -40,6 +40,7 @@ class Told:
         self.enclave = SimpleNamespace(waits=Histograms(FAST))
         self.mempool = SimpleNamespace(envelopes=0, held_bytes=0)
         self.refusals: dict[str, int] = {}
+        self.archived = SimpleNamespace(summaries=[], reads=dict.fromkeys(ARCHIVE_READS, 0))
         self.traffic: dict[Any, Traffic] = {}
         self.boot = 1
         self.folder = folder
@@ -60,6 +61,7 @@ class Told:
             config = SimpleNamespace(
                 name="n1", layout=SimpleNamespace(ledger=folder / "ledger", directory=folder)
             )
+            store = SimpleNamespace(archived=told.archived)
             observer, enclave, mempool = told.observer, told.enclave, told.mempool
             links = SimpleNamespace(
                 traffic=told.traffic, handshake=SimpleNamespace(refusals=told.refusals)

@@ -28,10 +28,18 @@ class StandInPast:
 
     blocks: list[tuple[Header, Certificate | None]] = field(default_factory=list)
     size: int = SIZE
+    away: set[int] = field(default_factory=set)
+    """Heights that are archived."""
+    wanted: list[int] = field(default_factory=list)
 
     @property
     def newest_block(self) -> int:
         return len(self.blocks)
+
+    def is_at_hand(self, height: int) -> bool:
+        if height in self.away:
+            self.wanted.append(height)
+        return height not in self.away
 
     def head_at(self, height: int) -> tuple[Header, Certificate | None]:
         return self.blocks[height - 1]
@@ -120,3 +128,16 @@ def test_T31_a_peer_that_asks_for_one_batch_again_and_again_gets_it_at_a_pace() 
     assert told * len(payload) <= 2 * BURST_SECONDS * RANGE_BYTES_PER_SECOND
     assert made.batches(OTHER, (digest,), 1.0)
     assert made.batches(ASKER, (digest,), 2.0)
+
+
+def test_what_is_archived_is_fetched_first_and_no_oftener_than_at_a_pace(
+    past: StandInPast,
+) -> None:
+    """T31: whoever asks for old blocks would have this node read its archive without end."""
+    past.away = {1, 2}
+    made = serving(past)
+    assert not any(made.range_from(ASKER, Height(1), 1.0 + n / 1000) for n in range(100))
+    assert past.wanted == [1]
+    past.away = {3}
+    assert spans(made.range_from(ASKER, Height(1), 2.0)) == [(1, 1)], "what is at hand"
+    assert past.wanted == [1, 3]

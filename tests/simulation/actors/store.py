@@ -127,6 +127,15 @@ class Store:
         """Newest executed height."""
         return self.executed
 
+    @property
+    def archived(self) -> Height:
+        """Simulated disks have room."""
+        return Height(0)
+
+    def is_at_hand(self, height: int) -> bool:
+        """What is stored is at hand."""
+        return height <= len(self.blocks)
+
     def head_at(self, height: int) -> tuple[Header, Certificate | None]:
         """A stored header and its own certificate."""
         header, _, certificate = self.blocks[height - 1]

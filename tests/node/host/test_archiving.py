@@ -1,0 +1,211 @@
+"""Which segments may go, and that an archive which refuses stops nothing (T40)."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.enclave.succession import Succession, after_epochs
+from tests.hang import HANG_SECONDS
+from tests.waiting import so
+
+from strongroom.consensus.types import Height
+from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.archive_settings import ArchiveSettings
+from strongroom.node.host import archiving
+from strongroom.node.host.archiving import Archiving
+from strongroom.node.ledger.archive.folder import ArchiveFolder
+from strongroom.node.ledger.block_record import header_hash
+from strongroom.node.ledger.reading import leaf_of
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ordering.stored_past import StoredPast, epochs_opened, stored_epochs
+from strongroom.node.sync.snapshots import SnapshotDamaged
+
+CHAIN = after_epochs(3)
+SEGMENT_BYTES = 1500
+
+
+def written(directory: Path, chain: Succession = CHAIN) -> BlockStore:
+    store = BlockStore.open(
+        directory,
+        lambda data: Outcome.decode(data).ids_and_codes(),
+        hash_of=header_hash,
+        leaf_of=leaf_of,
+        segment_bytes_max=SEGMENT_BYTES,
+    )
+    for block, outcome in zip(chain.blocks, chain.outcomes, strict=True):
+        if block.header.height > store.newest_block:
+            store.append_block(block.header.height, block.encode())
+            leaf = outcome.history_leaf.hash
+            store.append_outcome(outcome.height, outcome.encode(), outcome.ids_and_codes(), leaf)
+            store.sync()
+    return store
+
+
+class Snaps:
+    """Snapshots of some heights, each named by the outcome one above it."""
+
+    def __init__(self, *heights: int) -> None:
+        self.heights, self.damaged = list(heights), False
+        self.folder = SimpleNamespace(named=self._named)
+
+    def complete(self) -> list[int]:
+        return sorted(self.heights, reverse=True)
+
+    def _named(self, height: int) -> tuple[int, int]:
+        if self.damaged:
+            raise SnapshotDamaged("gone")
+        return height + 1, 1
+
+
+class World:
+    """One node's archiving, without the node."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home, self.directory = folder / "n0", folder / "archive"
+        self.store = written(self.home)
+        self.tip = int(CHAIN.tip.height)
+        self.anchored = int(CHAIN.tip.anchor.height)
+        self.snapshots = Snaps(self.anchored - 2, self.anchored - 1)
+        self.pipeline = SimpleNamespace(behind=asyncio.Event(), reached=Height(self.tip))
+        self.epochs = stored_epochs(self.store, CHAIN.genesis)
+        self.settings = ArchiveSettings(self.directory, 1)
+        self.archiving = self.made()
+
+    def made(self) -> Archiving:
+        loose: Any = self.snapshots
+        pipeline: Any = self.pipeline
+        return Archiving(
+            self.settings,
+            home=self.home,
+            node="n0",
+            chain=CHAIN.genesis.chain.hex(),
+            store=self.store,
+            epochs=self.epochs,
+            snapshots=loose,
+            pipeline=pipeline,
+        )
+
+    @property
+    def archived(self) -> int:
+        return len(self.store.archived.summaries)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name in ("LOOK_SECONDS", "RETRY_SECONDS"):
+        monkeypatch.setattr(archiving, name, 0.01)
+    made = World(tmp_path)
+    yield made
+    made.store.close()
+
+
+async def test_nothing_goes_that_the_older_of_two_anchored_snapshots_needs(world: World) -> None:
+    made, (older, newer) = world.archiving, world.snapshots.heights
+    assert await made.stable_height() == older
+    world.snapshots.heights = [newer]
+    assert await made.stable_height() == 0, "one alone may be damaged"
+    world.snapshots.heights = [newer, older]
+    world.pipeline.behind.set()
+    assert await made.stable_height() == 0, "who follows needs what was recorded"
+    world.pipeline.behind.clear()
+    world.pipeline.reached = Height(older - 1)
+    assert await made.stable_height() == 0, "not executed here"
+    world.pipeline.reached = Height(world.tip)
+    world.snapshots.heights = [world.anchored, world.anchored + 1]
+    assert await made.stable_height() == 0, "no quorum has anchored what names it"
+    world.snapshots.heights = [newer, older]
+    world.snapshots.damaged = True
+    assert await made.stable_height() == 0
+
+
+async def test_everything_below_goes_and_epochs_are_known_without_it(world: World) -> None:
+    world.directory.mkdir()
+    task = asyncio.ensure_future(world.archiving.run())
+    below = world.snapshots.heights[0]
+    await so(lambda: world.store.closed_below(below) is None, "all below went")
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert world.archived > 2
+    base = world.store.archived.base
+    assert base.block < below
+    opened = CHAIN.tip.epoch
+    assert opened == 3
+    assert list(world.store.archived.epochs()), "some epochs end in what went"
+    for path in world.directory.glob("blocks-*"):
+        path.unlink()
+    world.store.close()
+    world.store = written(world.home)
+    known = stored_epochs(world.store, CHAIN.genesis)
+    assert known.newest.digest == world.epochs.newest.digest
+    assert StoredPast(world.store, CHAIN.history).archived == base.block
+
+
+def test_epochs_are_told_by_the_blocks_that_opened_them(world: World) -> None:
+    whole = epochs_opened(world.epochs, 1, world.tip)
+    assert len(whole) == 3
+    for cut in range(1, world.tip):
+        below = epochs_opened(world.epochs, 1, cut)
+        assert below + epochs_opened(world.epochs, cut + 1, world.tip) == whole
+
+
+async def test_an_archive_that_is_not_there_is_an_alarm_and_used_once_it_is(world: World) -> None:
+    task = asyncio.ensure_future(world.archiving.run())
+    await so(lambda: "no such folder" in world.archiving.alarm, "an alarm")
+    assert world.archived == 0
+    world.directory.mkdir()
+    await so(lambda: world.archived > 0, "it is used")
+    assert world.archiving.alarm == ""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_an_archive_that_hangs_is_an_alarm_until_it_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hard mount whose server is gone: no error ever comes."""
+    monkeypatch.setattr(archiving, "SILENT_SECONDS", 0.01)
+    world.directory.mkdir()
+    answers, put = threading.Event(), ArchiveFolder.put
+
+    def hangs(self: ArchiveFolder, source: Path) -> tuple[int, bytes]:
+        answers.wait(HANG_SECONDS)
+        return put(self, source)
+
+    monkeypatch.setattr(ArchiveFolder, "put", hangs)
+    task = asyncio.ensure_future(world.archiving.run())
+    await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
+    assert world.archived == 0
+    assert world.store.block(1) == CHAIN.blocks[0].encode()
+    answers.set()
+    await so(lambda: world.archived > 1 and not world.archiving.alarm, "it is used")
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_nothing_goes_while_the_folder_holds_no_more_than_it_may(world: World) -> None:
+    world.directory.mkdir()
+    world.settings = ArchiveSettings(world.directory, 10**9)
+    made = world.made()
+    assert not await made._archive()
+    assert world.archived == 0
+
+
+async def test_what_a_peer_wants_is_recalled_while_others_work(world: World) -> None:
+    world.directory.mkdir()
+    task = asyncio.ensure_future(world.archiving.run())
+    await so(lambda: world.archived > 1, "two went")
+    past = StoredPast(world.store, CHAIN.history)
+    assert not past.is_at_hand(1)
+    await so(lambda: past.is_at_hand(1), "it is here")
+    assert past.head_at(1)[0].height == 1
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

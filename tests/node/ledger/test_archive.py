@@ -1,0 +1,631 @@
+"""Closed segments go to an archive and nothing changes for whoever reads: not at a kill between two
+steps, not when the archive is gone, damaged, another's or full (T40)."""
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import google_crc32c
+import pytest
+from tests.node.ledger.ledgers import (
+    MAP_SIZE,
+    SMALL,
+    block,
+    check,
+    filled,
+    identifiers,
+    opened,
+    outcome,
+    transactions_of,
+)
+
+from strongroom.node.ledger import moving
+from strongroom.node.ledger.archive import folder as folders
+from strongroom.node.ledger.archive.archived import RECALLED_MAX, Where, read_where
+from strongroom.node.ledger.archive.faults import (
+    ArchiveRefused,
+    ArchiveUnwritable,
+    SegmentDamaged,
+    SegmentMissing,
+)
+from strongroom.node.ledger.archive.folder import ArchiveFolder, Manifest
+from strongroom.node.ledger.archive.patience import Patience
+from strongroom.node.ledger.frames import CorruptRecord
+from strongroom.node.ledger.moving import archive_segment, remove_segment
+from strongroom.node.ledger.segments import Heights, Kind, Segments
+from strongroom.node.ledger.store import BlockStore
+
+BLOCKS = 60
+CHAIN, NODE = "aa" * 32, "n0"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A node's folder with several segments, closed."""
+    filled(tmp_path / "n0", BLOCKS).close()
+    return tmp_path / "n0"
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    made = tmp_path / "archive"
+    made.mkdir()
+    return made
+
+
+def take(store: BlockStore, home: Path, directory: Path) -> ArchiveFolder:
+    where = store.archived.where
+    known = "" if where is None else where.id
+    taken = ArchiveFolder.open(directory, id=known, chain=CHAIN, node=NODE, home=home)
+    store.archived.keep_where(Where(taken.manifest.id, directory))
+    return taken
+
+
+def move(store: BlockStore, taken: ArchiveFolder, below: int) -> bool:
+    """One segment; whether one could go."""
+    found = store.closed_below(below)
+    if found is None:
+        return False
+    first, _, path = found
+    store.let_go(archive_segment(store, taken, path, first, ()))
+    remove_segment(path)
+    return True
+
+
+def move_all(home: Path, directory: Path, below: int = BLOCKS) -> int:
+    """Whatever may go; how many went."""
+    store = opened(home)
+    with take(store, home, directory) as taken:
+        moved = 0
+        while move(store, taken, below):
+            moved += 1
+    store.close()
+    return moved
+
+
+def live(home: Path) -> set[str]:
+    return {path.name for path in (home / "ledger").iterdir()}
+
+
+def lose_index(home: Path) -> None:
+    """As a machine does that loses its power."""
+    shutil.rmtree(home / "index")
+
+
+@pytest.mark.parametrize("index", ["kept", "lost"])
+def test_everything_is_read_from_the_archive_as_it_was_before(
+    home: Path, archive: Path, index: str
+) -> None:
+    assert move_all(home, archive) > 3
+    assert len(live(home)) == 1, "the one that is written"
+    if index == "lost":
+        lose_index(home)
+    store = opened(home)
+    check(store, BLOCKS, BLOCKS)
+    for height in range(1, BLOCKS + 1):
+        for kind, made in ((Kind.BLOCK, block), (Kind.OUTCOME, outcome)):
+            reading = store.reading(kind, height)
+            assert reading is not None
+            assert reading() == made(height)
+    store.close()
+
+
+def test_a_reading_that_began_before_its_segment_went_still_reads_it(
+    home: Path, archive: Path
+) -> None:
+    store = opened(home)
+    readings = [store.reading(Kind.BLOCK, height) for height in range(1, BLOCKS + 1)]
+    with take(store, home, archive) as taken:
+        while move(store, taken, BLOCKS):
+            pass
+    assert [read() for read in readings if read] == [block(at) for at in range(1, BLOCKS + 1)]
+    store.close()
+
+
+def test_a_node_goes_on_appending_and_archiving(home: Path, archive: Path) -> None:
+    move_all(home, archive)
+    store = opened(home)
+    for height in range(BLOCKS + 1, 2 * BLOCKS + 1):
+        store.append_block(height, block(height))
+        store.append_outcome(height, outcome(height), identifiers(height))
+        store.sync()
+    store.close()
+    assert move_all(home, archive, 2 * BLOCKS) > 3
+    lose_index(home)
+    store = opened(home)
+    check(store, 2 * BLOCKS, 2 * BLOCKS)
+    store.close()
+
+
+def test_the_folder_stays_bounded_while_the_ledger_grows(tmp_path: Path, archive: Path) -> None:
+    home, bound, highest, whole = tmp_path / "n0", 4 * SMALL, 0, 0
+    store = opened(home)
+    with take(store, home, archive) as taken:
+        for height in range(1, 600):
+            store.append_block(height, block(height))
+            store.append_outcome(height, outcome(height), identifiers(height))
+            store.sync()
+            while store.bytes_here() > bound and move(store, taken, height):
+                pass
+            highest = max(highest, store.bytes_here())
+            whole += len(block(height)) + len(outcome(height))
+    assert whole > 20 * bound
+    assert highest <= bound + SMALL
+    check(store, 599, 599)
+    store.close()
+
+
+def test_only_closed_segments_below_a_height_may_go(home: Path, archive: Path) -> None:
+    store = opened(home)
+    firsts = sorted(int(name[7:-4]) for name in live(home))
+    assert store.closed_below(firsts[1] - 1) is None, "a block of it is not below"
+    assert store.closed_below(firsts[1]) == (
+        1,
+        firsts[1] - 1,
+        home / "ledger" / "blocks-000000000001.log",
+    )
+    with take(store, home, archive) as taken:
+        while move(store, taken, 10**9):
+            pass
+    assert live(home) == {f"blocks-{firsts[-1]:012d}.log"}
+    store.close()
+
+
+# --- a start without the archive ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", ["kept", "lost"])
+def test_T40_a_node_starts_without_its_archive_and_names_what_it_cannot_give(
+    home: Path, archive: Path, index: str
+) -> None:
+    move_all(home, archive)
+    shutil.rmtree(archive)
+    if index == "lost":
+        lose_index(home)
+    store = opened(home)
+    assert (store.newest_block, store.newest_outcome) == (BLOCKS, BLOCKS)
+    damages: list[CorruptRecord] = []
+    store.on_damage = damages.append
+    base = store.archived.base
+    with pytest.raises(SegmentMissing, match=r"blocks-000000000001\.log.*mount the archive"):
+        store.block(1)
+    assert store.block(base.block + 1) == block(base.block + 1)
+    for position, (identifier, code) in enumerate(identifiers(5)):
+        found = store.find_transaction(identifier)
+        assert found is not None
+        assert (found.height, found.position, found.code) == (5, position, code)
+    assert not damages, "no node halts for its archive"
+    assert store.archived.reads["missing"] == 1
+    store.append_block(BLOCKS + 1, block(BLOCKS + 1))
+    store.close()
+
+
+def flip(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    path.write_bytes(data)
+
+
+def rebuilt(home: Path, archive: Path, first: int = 1) -> None:
+    """Somebody who knows the format puts another block in, every checksum right."""
+    path = archive / f"blocks-{first:012d}.log"
+    store = Segments(home / "other")
+    for record in Segments(archive, read_only=True).scan(1, Heights()):
+        if record.location.segment != first:
+            break
+        if record.height == first and record.kind == Kind.BLOCK:
+            store.resume(Heights(), None)
+        payload = record.payload
+        if record.kind == Kind.BLOCK and record.height == 2:
+            payload = payload[:-1] + bytes((payload[-1] ^ 1,))
+        store.append(record.kind, record.height, payload)
+    store.sync()
+    made = (home / "other" / "blocks-000000000001.log").read_bytes()
+    marker_here, marker_there = made[15:19], path.read_bytes()[15:19]
+    whole = made.replace(marker_here, marker_there)
+    assert len(whole) == path.stat().st_size
+    header = whole[:19]
+    path.write_bytes(header + google_crc32c.value(header).to_bytes(4, "big") + whole[23:])
+
+
+def test_T40_a_damaged_archive_gives_an_error_and_never_a_wrong_answer(
+    home: Path, archive: Path
+) -> None:
+    move_all(home, archive)
+    path = archive / "blocks-000000000001.log"
+    whole, named = path.read_bytes(), set[str]()
+    for offset in range(23, len(whole), 7):
+        flip(path, offset)
+        store = opened(home)
+        given = 0
+        for height in range(1, 20):
+            try:
+                assert store.block(height) == block(height)
+                given += 1
+            except SegmentDamaged as damage:
+                named.add(damage.segment)
+        assert given
+        store.close()
+        path.write_bytes(whole)
+    assert named == {path.name}
+
+
+def test_T40_another_block_with_every_checksum_right_is_not_given(
+    home: Path, archive: Path
+) -> None:
+    """A CRC keeps nobody out who writes to the archive's disk."""
+    move_all(home, archive)
+    rebuilt(home, archive)
+    reread = [record.payload for record in Segments(archive, read_only=True).scan(1, Heights())]
+    assert block(2) not in reread
+    store = opened(home)
+    assert store.block(1) == block(1)
+    with pytest.raises(SegmentDamaged, match="the block of height 2 is another"):
+        store.block(2)
+    with pytest.raises(SegmentDamaged, match="SHA-256"):
+        store.archived.recall(1)
+    assert store.archived.reads["damaged"] == 2
+    store.close()
+
+
+def test_T40_damaged_contents_of_this_nodes_own_halt_it(home: Path, archive: Path) -> None:
+    move_all(home, archive)
+    path = home / "archived" / "blocks-000000000001.contents"
+    flip(path, path.stat().st_size - 5)
+    store = opened(home)
+    damages: list[CorruptRecord] = []
+    store.on_damage = damages.append
+    with pytest.raises(CorruptRecord):
+        store.block(1)
+    assert damages
+    store.close()
+
+
+def test_T40_contents_that_are_missing_are_named(home: Path, archive: Path) -> None:
+    move_all(home, archive)
+    gone = sorted((home / "archived").glob("*.contents"))[1]
+    gone.unlink()
+    with pytest.raises(CorruptRecord, match=gone.name):
+        opened(home)
+
+
+def test_what_is_copied_back_is_whole_again(home: Path, archive: Path) -> None:
+    before = live(home)
+    move_all(home, archive)
+    for path in archive.glob("blocks-*.log"):
+        shutil.copy(path, home / "ledger")
+    shutil.rmtree(home / "archived")
+    shutil.rmtree(archive)
+    assert live(home) == before
+    store = opened(home)
+    check(store, BLOCKS, BLOCKS)
+    store.close()
+
+
+# --- a kill at every step -------------------------------------------------------------------------
+
+CALLS = ("write", "fsync", "rename", "replace", "unlink", "link", "open")
+
+
+def kill_at(call: int) -> None:
+    """End this process, without a word, as it makes its n-th call that changes a disk."""
+    seen = 0
+
+    def ending(original: Callable[..., object]) -> Callable[..., object]:
+        def wrapped(*args: object, **kwargs: object) -> object:
+            nonlocal seen
+            seen += 1
+            if seen == call:
+                os._exit(9)
+            return original(*args, **kwargs)
+
+        return wrapped
+
+    for name in CALLS:
+        setattr(os, name, ending(getattr(os, name)))
+
+
+def killed_at(call: int, home: Path, directory: Path) -> int:
+    """How a process ended that moved everything, or was killed at its n-th call."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        kill_at(call)
+        move_all(home, directory)
+        os._exit(0)
+    except BaseException:
+        os._exit(1)
+
+
+def test_T40_a_kill_at_any_call_loses_nothing_and_is_gone_on_with(
+    home: Path, archive: Path, tmp_path: Path
+) -> None:
+    """Every call of the system that writes, syncs, names or removes something is the last one
+    once."""
+    call, killed = 1, True
+    while killed:
+        here, there = tmp_path / "k" / "n0", tmp_path / "k" / "archive"
+        shutil.copytree(home, here)
+        shutil.copytree(archive, there)
+        ended = killed_at(call, here, there)
+        killed = ended == 9
+        assert ended in (0, 9)
+        store = opened(here)
+        check(store, BLOCKS, BLOCKS)
+        store.close()
+        move_all(here, there)
+        assert len(live(here)) == 1
+        lose_index(here)
+        store = opened(here)
+        check(store, BLOCKS, BLOCKS)
+        store.close()
+        assert not list(there.glob(".*.part"))
+        manifest = Manifest.read(there)
+        assert {one["file"] for one in manifest.segments} == {
+            path.name for path in there.glob("blocks-*.log")
+        }
+        shutil.rmtree(tmp_path / "k")
+        call += 1 + call // 6
+    assert call > 60
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EROFS", "EIO", "ESTALE"])
+def test_an_archive_that_refuses_leaves_every_segment_where_it_is(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    before = live(home)
+    store = opened(home)
+    with take(store, home, archive) as taken:
+        number = getattr(errno, code)
+
+        def fails(self: object, *_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(ArchiveFolder, "_copy", fails)
+        with pytest.raises(ArchiveUnwritable, match=os.strerror(number)):
+            move(store, taken, BLOCKS)
+        monkeypatch.undo()
+        assert live(home) == before
+        assert not list(archive.glob("blocks-*"))
+        check(store, BLOCKS, BLOCKS)
+        assert move(store, taken, BLOCKS), "it is tried again"
+    store.close()
+
+
+def test_T40_a_disk_that_gives_back_other_bytes_than_it_took_takes_nothing(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = live(home)
+    store = opened(home)
+    copy = ArchiveFolder._copy
+
+    def lies(self: ArchiveFolder, source: Path, target: Path) -> None:
+        copy(self, source, target)
+        flip(target, 100)
+
+    monkeypatch.setattr(ArchiveFolder, "_copy", lies)
+    with take(store, home, archive) as taken:
+        with pytest.raises(ArchiveUnwritable, match="not read as written"):
+            move(store, taken, BLOCKS)
+        with pytest.raises(ArchiveRefused, match="is another file"):
+            move(store, taken, BLOCKS)
+    assert live(home) == before
+    check(store, BLOCKS, BLOCKS)
+    store.close()
+
+
+def test_T40_a_segment_that_is_damaged_here_is_not_archived(home: Path, archive: Path) -> None:
+    store = opened(home)
+    flip(home / "ledger" / "blocks-000000000001.log", 60)
+    with take(store, home, archive) as taken, pytest.raises(CorruptRecord):
+        move(store, taken, BLOCKS)
+    assert "blocks-000000000001.log" in live(home)
+    assert not Manifest.read(archive).segments
+    store.close()
+
+
+# --- whose archive it is --------------------------------------------------------------------------
+
+
+def test_two_nodes_never_share_an_archive(home: Path, archive: Path, tmp_path: Path) -> None:
+    store = opened(home)
+    with take(store, home, archive) as taken:
+        move(store, taken, BLOCKS)
+        with pytest.raises(ArchiveRefused, match=r"process .* has it"):
+            ArchiveFolder.open(archive, id=taken.manifest.id, chain=CHAIN, node=NODE, home=home)
+    for other in (
+        {"id": "", "chain": CHAIN, "node": "n1"},
+        {"id": "", "chain": "bb" * 32, "node": NODE},
+        {"id": "", "chain": CHAIN, "node": NODE},
+        {"id": "ff", "chain": CHAIN, "node": NODE},
+    ):
+        with pytest.raises(ArchiveRefused, match=r"node n0|earlier life"):
+            ArchiveFolder.open(archive, home=tmp_path / "n1", **other)
+    store.close()
+
+
+def test_an_empty_mount_point_is_not_taken_for_the_archive(home: Path, archive: Path) -> None:
+    """A disk that is not mounted leaves an empty folder."""
+    move_all(home, archive)
+    archive.rename(archive.with_name("unmounted"))
+    store = opened(home)
+    with pytest.raises(ArchiveUnwritable, match="no such folder"):
+        take(store, home, archive)
+    archive.mkdir()
+    with pytest.raises(ArchiveRefused, match="is it mounted"):
+        take(store, home, archive)
+    assert list(archive.iterdir()) == [archive / "lock"]
+    store.close()
+
+
+def test_an_archive_begins_in_an_empty_folder_outside_of_the_nodes(
+    home: Path, archive: Path, tmp_path: Path
+) -> None:
+    store = opened(home)
+    (archive / "letters.txt").write_text("x")
+    with pytest.raises(ArchiveRefused, match=r"holds letters\.txt"):
+        take(store, home, archive)
+    (home / "inside").mkdir()
+    (tmp_path / "link").symlink_to(home / "inside")
+    for inside in (home / "inside", tmp_path / "link"):
+        with pytest.raises(ArchiveRefused, match="lies in"):
+            take(store, home, inside)
+    store.close()
+
+
+def test_an_archive_may_move_and_a_link_to_it_is_followed(
+    home: Path, archive: Path, tmp_path: Path
+) -> None:
+    move_all(home, archive)
+    archive.rename(tmp_path / "elsewhere")
+    archive.symlink_to(tmp_path / "elsewhere")
+    store = opened(home)
+    check(store, BLOCKS, BLOCKS)
+    archive.unlink()
+    with take(store, home, tmp_path / "elsewhere"):
+        check(store, BLOCKS, BLOCKS)
+    store.close()
+    where = read_where(home / "archived")
+    assert where is not None
+    assert where.directory == tmp_path / "elsewhere"
+
+
+def test_T40_a_link_in_the_place_of_a_segment_is_not_followed(
+    home: Path, archive: Path, tmp_path: Path
+) -> None:
+    """It may lead into anything that the node's user may read, or write."""
+    secret = tmp_path / "precious"
+    secret.write_text("precious")
+    name = "blocks-000000000001.log"
+    store = opened(home)
+    with take(store, home, archive) as taken:
+        (archive / f".{name}.part").symlink_to(secret)
+        (archive / name).symlink_to(secret)
+        with pytest.raises(ArchiveUnwritable):
+            move(store, taken, BLOCKS)
+        (archive / name).unlink()
+        assert move(store, taken, BLOCKS)
+    assert secret.read_text() == "precious"
+    moved = archive / name
+    moved.rename(archive / "aside")
+    moved.symlink_to(archive / "aside")
+    with pytest.raises(SegmentMissing):
+        store.block(1)
+    store.close()
+
+
+# --- for peers that catch up ----------------------------------------------------------------------
+
+
+def test_what_a_peer_asks_for_is_recalled_whole_compared_and_bounded(
+    home: Path, archive: Path
+) -> None:
+    move_all(home, archive)
+    store = opened(home)
+    archived, wanted = store.archived, list[int]()
+    archived.on_wanted = wanted.append
+    segments = archived.summaries
+    assert len(segments) > RECALLED_MAX
+    for one in segments:
+        assert not archived.is_at_hand(Kind.BLOCK, one.last)
+        archived.add_recalled(one.first, archived.recall(one.first))
+        assert archived.is_at_hand(Kind.BLOCK, one.last)
+        lying = list((home / "archived" / "recalled").iterdir())
+        assert len(lying) <= RECALLED_MAX
+    assert wanted == [one.first for one in segments]
+    shutil.rmtree(archive)
+    newest = segments[-1]
+    assert store.block(newest.first) == block(newest.first), "not from the archive"
+    with pytest.raises(SegmentMissing):
+        store.block(1)
+    archived.forget_recalled()
+    assert not archived.is_at_hand(Kind.BLOCK, newest.first)
+    store.close()
+
+
+def test_what_was_recalled_is_gone_after_a_start(home: Path, archive: Path) -> None:
+    move_all(home, archive)
+    store = opened(home)
+    store.archived.add_recalled(1, store.archived.recall(1))
+    store.close()
+    opened(home).close()
+    assert not (home / "archived" / "recalled").exists()
+
+
+def test_a_mount_that_never_answers_holds_nobody_up_for_long(home: Path, archive: Path) -> None:
+    """Of those who come after the first that waited in vain none waits at all, and what is here is
+    read."""
+    move_all(home, archive)
+    path = archive / "blocks-000000000001.log"
+    path.unlink()
+    os.mkfifo(path)  # opening it waits for a writer that never comes
+    store = opened(home)
+    store.archived.patience = Patience(seconds_max=0.01)
+    for reason in ("no answer", "a moment ago", "a moment ago"):
+        with pytest.raises(SegmentMissing, match=reason):
+            store.block(1)
+    assert store.block(BLOCKS) == block(BLOCKS)
+    store.close()
+    with path.open("wb"):
+        pass  # let the reader go
+
+
+# --- the form of what is kept ---------------------------------------------------------------------
+
+
+def test_a_store_without_an_archive_leaves_no_trace_of_one(tmp_path: Path) -> None:
+    filled(tmp_path, 10).close()
+    assert {path.name for path in tmp_path.iterdir()} == {"ledger", "index"}
+
+
+def test_contents_are_small_beside_their_segment(tmp_path: Path, archive: Path) -> None:
+    """With ids of transactions, because those are found without the archive."""
+    home = tmp_path / "n0"
+    store = BlockStore.open(home, transactions_of, segment_bytes_max=200_000, map_size=MAP_SIZE)
+    ids = [(os.urandom(32), 0) for _ in range(100)]
+    for height in range(1, 9):
+        payload = b"".join(id + b"\0" for id, _ in ids)
+        store.append_block(height, os.urandom(60_000))
+        store.append_outcome(height, payload, [])
+    store.sync()
+    with take(store, home, archive) as taken:
+        assert move(store, taken, 8)
+    kept = (home / "archived" / "blocks-000000000001.contents").stat().st_size
+    assert kept < store.archived.summaries[0].size // 10
+    store.close()
+
+
+def test_the_manifest_names_every_segment_with_its_heights_and_hash(
+    home: Path, archive: Path
+) -> None:
+    move_all(home, archive)
+    manifest = Manifest.read(archive)
+    assert (manifest.node, manifest.chain) == (NODE, CHAIN)
+    height = 0
+    for one in manifest.listed():
+        assert one.first == height + 1
+        assert folders.hash_of_file(archive / one.file) == (one.size, one.digest)
+        height = one.last
+    assert moving.__doc__
+
+
+def test_a_copy_that_was_cut_short_leaves_nothing(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that runs full in the middle."""
+    store = opened(home)
+    with take(store, home, archive) as taken:
+
+        def full(_: int) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(ArchiveUnwritable, match="No space left"):
+            move(store, taken, BLOCKS)
+        monkeypatch.undo()
+        assert {path.name for path in archive.iterdir()} == {"archive.json", "lock"}
+        check(store, BLOCKS, BLOCKS)
+    store.close()
