@@ -32,6 +32,9 @@ class Kind(IntEnum):
     FINALIZE = 3
 
 
+_KINDS = {int(kind): kind for kind in Kind}
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """The only thing that is signed with a vote key."""
@@ -70,11 +73,11 @@ class Statement:
         Raises:
             NotCanonical: a field is not what it must be.
         """
-        number = codec.unsigned(kind, name="kind", value_max=3)
-        if number == 0:
+        named = _KINDS.get(codec.unsigned(kind, name="kind", value_max=3))
+        if named is None:
             raise NotCanonical("kind: expected 1..3")
         return cls(
-            Kind(number),
+            named,
             Epoch(codec.unsigned(epoch, name="epoch")),
             View(codec.unsigned(view, name="view")),
             Digest(codec.sized(digest, DIGEST_SIZE, name="digest")),

@@ -40,6 +40,8 @@ class FrameProtocol(asyncio.Protocol):
         self.frame_bytes_max = frame_bytes_max
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one that it sends in: to ask for it each time costs a system call."""
         self.traffic = Traffic()
         """Counts what passes; may be replaced by one that counts several connections."""
         self._pending: list[bytes] = []
@@ -74,23 +76,30 @@ class FrameProtocol(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
         self.traffic.received += len(data)
-        at, held = 0, len(buffer)
+        buffer = self._buffer
+        if buffer:
+            buffer += data
+            del buffer[: self._cut(buffer)]
+            return
+        end = self._cut(data)  # mostly whole frames come, and nothing is copied twice
+        if end < len(data):
+            buffer += data[end:]
+
+    def _cut(self, data: bytes | bytearray) -> int:
+        """Hand out each whole frame; where the rest begins."""
+        at, held = 0, len(data)
         while held - at >= LENGTH_BYTES:
-            size = int.from_bytes(buffer[at : at + LENGTH_BYTES], "big")
+            begin = at + LENGTH_BYTES
+            size = int.from_bytes(data[at:begin], "big")
             if size > self.frame_bytes_max:
-                self._buffer.clear()
                 abort(self.transport)
-                return
-            if held - at - LENGTH_BYTES < size:
+                return held
+            if held - begin < size:
                 break
-            frame = bytes(buffer[at + LENGTH_BYTES : at + LENGTH_BYTES + size])
-            at += LENGTH_BYTES + size
-            self._on_frame(frame)
-        if at:
-            del buffer[:at]
+            at = begin + size
+            self._on_frame(bytes(data[begin:at]))
+        return at
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -105,7 +114,9 @@ class FrameProtocol(asyncio.Protocol):
         if self._transport is None:
             raise ConnectionError("no connection")
         if not self._pending:
-            asyncio.get_running_loop().call_soon(self._flush)
+            if self._loop is None:
+                self._loop = asyncio.get_running_loop()
+            self._loop.call_soon(self._flush)
         self._pending += (len(frame).to_bytes(LENGTH_BYTES, "big"), frame)
         self._pending_bytes += LENGTH_BYTES + len(frame)
 

@@ -28,6 +28,8 @@ from strongroom.consensus.replica.validity import (
 from strongroom.consensus.types import ChainId, Digest, Height, Lane, View
 from strongroom.consensus.validators import EpochDescription
 
+_OK = Ok()
+
 
 @dataclass(slots=True)
 class Node:
@@ -137,8 +139,12 @@ class BlockTree:
     def judge(self, digest: Digest) -> Verdict:
         """Is this block valid, with all its ancestors down to the final block?"""
         lineage = self.lineage(digest)
-        if isinstance(lineage, Pending | Bad):
-            return lineage
+        return self._verdict(lineage) if isinstance(lineage, list) else lineage
+
+    def _verdict(self, lineage: list[Node]) -> Verdict:
+        """Are these blocks valid, from the final block's child on?"""
+        if all([node.vouched for node in lineage]):  # what was valid once, remains so
+            return _OK
         parent, loaded = self.final, list(self._loaded)
         batches: list[tuple[Lane, Digest]] = []
         executed = Height(0)
@@ -158,7 +164,7 @@ class BlockTree:
             return Pending(
                 batches=tuple(dict.fromkeys(batches)), executed=executed if executed else None
             )
-        return Ok()
+        return _OK
 
     def _examine(
         self, node: Node, parent: Header, loaded: Iterable[Height]
@@ -198,10 +204,10 @@ class BlockTree:
         """Are this block and all its ancestors down to the final one held, with their batches?"""
         if digest == self.final.digest:
             return True
-        if isinstance(self.judge(digest), Bad):
-            return False
         lineage = self.lineage(digest)
-        return isinstance(lineage, list) and all(node.batches is not None for node in lineage)
+        if not isinstance(lineage, list) or isinstance(self._verdict(lineage), Bad):
+            return False
+        return all([node.batches is not None for node in lineage])
 
     # --- execution and pressure -------------------------------------------------------------------
 

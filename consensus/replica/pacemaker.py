@@ -77,7 +77,8 @@ class Pacemaker:
 
     def expired(self, now: float) -> bool:
         """Has t_prop or t_view fired? Counts one strike for a view, then both are spent."""
-        if not any(at is not None and at <= now for at in (self._proposal_at, self._view_at)):
+        proposal_at, view_at = self._proposal_at, self._view_at
+        if (proposal_at is None or proposal_at > now) and (view_at is None or view_at > now):
             return False
         self._proposal_at = self._view_at = None
         self._spent = True

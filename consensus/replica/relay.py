@@ -39,11 +39,16 @@ class Relay:
         self._waiting.append((at, certificate))
 
     def due(self, now: float) -> list[Send]:
-        """What is to be sent now; one message to all if nobody is known to have it."""
+        """What is to be sent now; one message to all if nobody is known to have it.
+
+        A member lacks N or X unless it has come past that view; F, unless it has come past the
+        next one too, where F is known.
+        """
         sends: list[Send] = []
         while self._waiting:
             at, certificate = self._waiting[0]
-            lacking = [member for member in self._reached if self._lacks(member, certificate)]
+            past = certificate.view + (certificate.kind is Kind.FINALIZE)
+            lacking = [member for member, reached in self._reached.items() if reached <= past]
             if lacking and at > now:
                 break
             self._waiting.popleft()
@@ -58,8 +63,3 @@ class Relay:
     def deadline(self) -> float | None:
         """When the next one is due."""
         return self._waiting[0][0] if self._waiting else None
-
-    def _lacks(self, member: SignerIndex, certificate: Certificate) -> bool:
-        """N or X: it has not come past that view. F: it has not come past the next one either,
-        where F is known."""
-        return self._reached[member] <= certificate.view + (certificate.kind is Kind.FINALIZE)

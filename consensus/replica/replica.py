@@ -599,9 +599,10 @@ class Replica:
         state = self.state
         if self._pacemaker.expired(now.monotonic) or self._leader_lied:
             return True
-        if self._tally.vote_of(state.view, Kind.NULLIFY, state.leader) is not None:
+        nullifiers = self._tally.nullifiers(state.view)
+        if nullifiers >= self._quorum.blocking:
             return True
-        if self._tally.nullifiers(state.view) >= self._quorum.blocking:
+        if nullifiers and self._tally.vote_of(state.view, Kind.NULLIFY, state.leader) is not None:
             return True
         return state.work.any and not candidate and self._leader_is_gone(now)
 

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field, replace
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.replica.events import Equivocation
 from strongroom.consensus.statements import Certificate, Kind, Vote
-from strongroom.consensus.types import ChainId, Digest, PublicKey, Signature, SignerIndex, View
+from strongroom.consensus.types import (
+    NO_DIGEST,
+    ChainId,
+    Digest,
+    PublicKey,
+    Signature,
+    SignerIndex,
+    View,
+)
 from strongroom.consensus.validators import EpochDescription, Verify
 
 VIEWS_AHEAD_MAX = 64
@@ -250,9 +258,7 @@ class Tally:
     def nullifiers(self, view: View) -> int:
         """How many distinct members said NULLIFY."""
         held_round = self._rounds.get(view)
-        return (
-            0 if held_round is None else sum(kind is Kind.NULLIFY for kind, _ in held_round.slots)
-        )
+        return 0 if held_round is None else held_round.counts.get((Kind.NULLIFY, NO_DIGEST), 0)
 
     def drop_below(self, view: View) -> None:
         """Forget the votes of all views below this one."""

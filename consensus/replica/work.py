@@ -85,12 +85,13 @@ def draw_up(
     if tree.is_terminal(tip):
         return PendingWork(settle=settle, arms=settle)
     anchor, _ = tree.newest_anchor(tip)
+    loaded = tree.loaded_above(tip, tip.anchor.height)
     throttled = (
         tip.height - final.height >= settings.depth_max
-        or len(tree.loaded_above(tip, anchor.height)) >= LAG_BLOCKS_MAX
+        or len([height for height in loaded if height > anchor.height]) >= LAG_BLOCKS_MAX
     )
     urgent = (
-        any(height <= tree.executed for height in tree.loaded_above(tip, tip.anchor.height))
+        any([height <= tree.executed for height in loaded])
         or (tree.wish != tree.current and tree.executed > tip.anchor.height)
         or tip.time_ms < demand.until_ms
         or (idle and tip == final)

@@ -447,6 +447,9 @@ class Op(IntEnum):
     """() → (outcome of the block that members agreed to, sealed state of a node)."""
 
 
+_OPERATIONS = {int(op): op for op in Op}
+
+
 class Ending(IntEnum):
     """Exit status of an enclave's process: the only thing that it says when it ends."""
 
@@ -490,10 +493,10 @@ def decode_request(data: bytes) -> tuple[Op, tuple[Any, ...]]:
     number, arguments = codec.fields(
         codec.decode(data, size_max=FRAME_BYTES_MAX), int, tuple, name="request"
     )
-    try:
-        return Op(number), arguments
-    except ValueError:
-        raise NotCanonical(f"request: no operation {number}") from None
+    op = _OPERATIONS.get(number)
+    if op is None:
+        raise NotCanonical(f"request: no operation {number}")
+    return op, arguments
 
 
 def encode_answer(value: object) -> bytes:

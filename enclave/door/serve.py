@@ -5,6 +5,7 @@ table of requests.py.
 """
 
 import socket
+from io import BufferedReader
 from typing import Any
 
 from strongroom.consensus.epochs import EpochUnknown
@@ -76,12 +77,10 @@ def serve(door: socket.socket, core: Lifecycle) -> None:
     Raises:
         InvariantBroken: our own bug: the process ends rather than go on.
     """
-    while True:
-        request = _receive(door)
-        if request is None:
-            return
-        answer = answer_to(core, request)
-        door.sendall(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
+    with door.makefile("rb") as requests:  # a small frame comes in one system call, not two
+        while (request := _receive(requests)) is not None:
+            answer = answer_to(core, request)
+            door.sendall(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
 
 
 def answer_to(core: Lifecycle, request: bytes) -> bytes:
@@ -146,21 +145,16 @@ def _encoded(op: Op, value: Any) -> bytes:
     raise InvariantBroken(fault)
 
 
-def _receive(door: socket.socket) -> bytes | None:
-    head = _exactly(door, LENGTH_BYTES)
+def _receive(requests: BufferedReader) -> bytes | None:
+    """The next frame, or None when the stream ends or a frame is too long."""
+    head = _exactly(requests, LENGTH_BYTES)
     if head is None:
         return None
     size = int.from_bytes(head, "big")
-    return None if size > FRAME_BYTES_MAX else _exactly(door, size)
+    return None if size > FRAME_BYTES_MAX else _exactly(requests, size)
 
 
-def _exactly(door: socket.socket, size: int) -> bytes | None:
+def _exactly(requests: BufferedReader, size: int) -> bytes | None:
     """This many bytes, or None when the stream ends first."""
-    data = bytearray(size)
-    view, held = memoryview(data), 0
-    while held < size:
-        count = door.recv_into(view[held:])
-        if count == 0:
-            return None
-        held += count
-    return bytes(data)
+    data = requests.read(size)
+    return data if len(data) == size else None

@@ -85,14 +85,12 @@ class Of(Shape):
     @property
     def name(self) -> str:
         """For messages."""
-        return " or ".join(kind.__name__ for kind in self._kinds)
-
-    @property
-    def _kinds(self) -> tuple[type, ...]:
-        return self.kind if isinstance(self.kind, tuple) else (self.kind,)
+        kinds = self.kind if isinstance(self.kind, tuple) else (self.kind,)
+        return " or ".join(kind.__name__ for kind in kinds)
 
     def encode(self, value: Any) -> Any:
-        if type(value) not in self._kinds:
+        kind = type(value)
+        if kind is not self.kind and not (isinstance(self.kind, tuple) and kind in self.kind):
             raise NotCanonical(f"expected {self.name}, got {type(value).__name__}")
         return self.to_wire(value)
 

@@ -288,7 +288,10 @@ class Governance:
 
     def node(self, node_key: PublicKey) -> Node | None:
         """A node of the registry."""
-        return self._view.tables.node(node_key)
+        return self._keep("nodes by key", self._nodes_by_key).get(node_key)
+
+    def _nodes_by_key(self) -> dict[PublicKey, Node]:
+        return {node.node_key: node for node in self.nodes()}
 
     def nodes(self) -> tuple[Node, ...]:
         """All of the registry, by node key."""

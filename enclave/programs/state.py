@@ -305,8 +305,13 @@ class State:
     def take_changes(self) -> tuple[tuple[Any, ...], ...]:
         """What the block changed, for the write set: (program, map, keys, values) of every changed
         map."""
-        changes = ((name, changed.take_changes()) for name, changed in self._named.items())
-        return tuple((*name, keys, values) for name, (keys, values) in changes if keys)
+        return tuple(
+            [
+                (*name, *changed.take_changes())
+                for name, changed in self._named.items()
+                if changed._changed  # of all maps, few
+            ]
+        )
 
     def apply(self, changes: tuple[tuple[Any, ...], ...]) -> None:
         """Take over another replica's changes of a block.

@@ -23,6 +23,8 @@ OPEN_HEIGHTS_MAX = 4_096
 _NULLIFY_RECORD = bytes((0x96, int(Kind.NULLIFY)))
 """How the record of a NULLIFY certificate begins: six fields, the kind first."""
 
+_KIND_LABELS = {kind: kind.name.lower() for kind in Kind}
+
 Leaves = Sequence[tuple[bytes, int]]
 """(id, code) of each envelope of a block."""
 
@@ -88,7 +90,7 @@ class Observer:
     def cast(self, casts: Sequence[Cast]) -> None:
         """The guard signs these."""
         for one in casts:
-            self.votes[one.statement.kind.name.lower()] += 1
+            self.votes[_KIND_LABELS[one.statement.kind]] += 1
 
     def drop_trace(self) -> None:
         """A sampled transaction is followed no more."""

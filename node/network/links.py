@@ -8,6 +8,7 @@ where it listens, address_book.py's; its broken messages are counted by node/ord
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ UNSENT_BYTES_MAX = 64 * 1024 * 1024
 """A peer that reads so slowly loses messages; the protocol asks again."""
 PEER_CONNECTIONS_MAX = LINKS_MAX + HANDSHAKES_MAX + SILENT_MAX
 REDIAL_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+LOOK_SECONDS = 1.0
+"""How often whoever dials looks whether a link that stands has fallen silent."""
 SILENCE_SECONDS_MAX = 15.0
 """Every node says something each second. After so long without a word the dialler dials anew: a
 machine that lost its power, or a network that lost its packets, closes no connection, and TCP looks
@@ -56,6 +59,8 @@ class Link:
     """When it last said anything, on the loop's clock."""
     dropped: int = 0
     """Messages that were not sent because the peer reads too slowly."""
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when its connection is closed."""
 
     def send(self, message: bytes) -> None:
         """Send, or drop when the peer is gone or too slow."""
@@ -93,6 +98,8 @@ class Links:
     _keys: tuple[PublicKey, ...] = ()
     """Node keys of the epoch, by signer index."""
     _indexes: dict[PublicKey, SignerIndex] = field(default_factory=dict)
+    _paused: bool = False
+    """Somebody is not read from."""
     _handshakes: int = 0
     _undialled: dict[PublicKey, tuple[Address, str]] = field(default_factory=dict)
     """Where and why the last dial failed, while it does."""
@@ -149,9 +156,13 @@ class Links:
         """Stop reading from a node whose messages pile up."""
         if (link := self.links.get(peer)) is not None:
             link.frames.pause()
+            self._paused = True
 
     def resume(self) -> None:
         """Read on from everybody."""
+        if not self._paused:  # mostly: it is asked each turn
+            return
+        self._paused = False
         for link in self.links.values():
             link.frames.resume()
 
@@ -222,9 +233,20 @@ class Links:
         failures = 0
         while True:
             self._drop_silent(key)
-            linked = key in self.links or await self._dial(key, address, context)
-            failures = 0 if linked else failures + 1
+            if key in self.links or await self._dial(key, address, context):
+                failures = 0
+                await self._until_gone(key)
+            else:
+                failures += 1
             await asyncio.sleep(REDIAL_SECONDS[min(failures, len(REDIAL_SECONDS) - 1)])
+
+    async def _until_gone(self, key: PublicKey) -> None:
+        """Wait until a link is lost, or until it is time to look whether it is silent."""
+        link = self.links.get(key)
+        if link is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await link.gone.wait()
 
     async def dial_once(self, key: PublicKey, address: Address, context: ssl.SSLContext) -> None:
         """One try to have a link to a node that keeps dialling us."""
@@ -291,6 +313,7 @@ class Links:
             abort(older.frames.transport)
 
         def gone() -> None:
+            link.gone.set()
             if self.links.get(key) is link:
                 del self.links[key]
                 log.info("link.lost", peer=peer.name)

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import structlog
@@ -93,6 +94,8 @@ class Driver:
         self.participant, self._events, self._hands = participant, events, hands
         self._wake = events.came
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        """When the timer fires, in monotonic seconds."""
         self.lane_open = asyncio.Event()
         """Set while what is submitted goes into a lane of this node's own."""
         self._following = False
@@ -149,7 +152,9 @@ class Driver:
             await self._turn()
             if self._events.is_short:
                 self._links.resume()
-            if self._events or self.participant.is_hungry:
+            if self.participant.is_hungry:  # the enclave signed meanwhile: nobody has starved
+                self._wake.set()
+            elif self._events:
                 self._wake.set()
                 await asyncio.sleep(0)
 
@@ -265,10 +270,22 @@ class Driver:
     # --- time ---
 
     def _arm_timer(self) -> None:
+        """Have a turn at the participant's deadline. A timer that fires earlier stays: most
+        deadlines are put off before they come, and each timer costs as much as a small message."""
+        deadline = self.participant.deadline()
+        if deadline is None or deadline >= self._timer_at:
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+        self._timer_at = deadline
+        delay = max(0.0, deadline - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._fire)
+
+    def _fire(self) -> None:
+        """The timer is over: a turn, if that is still when one is wanted."""
+        self._timer, self._timer_at = None, inf
         deadline = self.participant.deadline()
-        if deadline is not None:
-            delay = max(0.0, deadline - time.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._wake.set)
+        if deadline is not None and deadline <= time.monotonic():
+            self._wake.set()
+        else:
+            self._arm_timer()
