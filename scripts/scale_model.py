@@ -53,8 +53,6 @@ class Lines(Network):
     machines: "Machines | None" = None
     messages: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
-    sent: Counter[SignerIndex] = field(default_factory=Counter)
-    """Bytes, by who sent them."""
     _sizes: dict[int, int] = field(default_factory=dict)
     _kept: list[Message] = field(default_factory=list)
     _line: dict[SignerIndex, float] = field(default_factory=dict)
@@ -66,7 +64,6 @@ class Lines(Network):
         size, kind = self.size_of(message), kind_of(message)
         self.messages[kind] += 1
         self.bytes[kind] += size
-        self.sent[sender] += size
         costs = machines.costs
         ready = machines.work(sender, costs.frame + costs.kib * size / KIB)
         gone = max(ready, self._line.get(sender, 0.0)) + size / self.bytes_per_second
@@ -84,8 +81,8 @@ class Lines(Network):
 
     def forget(self) -> None:
         """Count from here."""
-        for counter in (self.messages, self.bytes, self.sent):
-            counter.clear()
+        self.messages.clear()
+        self.bytes.clear()
 
 
 class PricedEnclave(SimulatedEnclave):
@@ -132,6 +129,11 @@ class Machines(Scene):
         for node in self.honest_nodes:
             node.make_enclave = partial(PricedEnclave, self)
             node.log_bytes_max, node.lane_bytes_max = LOG_BYTES_MAX, ORIGIN_BYTES_MAX
+
+    def forget(self) -> None:
+        """Count from here."""
+        self.lines.forget()
+        self.spent.update(host=0.0, enclave=0.0)
 
     # --- who pays ---
 

@@ -139,12 +139,12 @@ def test_a_relay_passes_on_nothing_that_is_not_its_senders_and_nothing_twice() -
     relay, other = [seat for seat in range(SIZE) if seat != origin][:2]
     scene.submit(origin, LARGE)
     scene.settle()
-    lane = scene.honest(origin).own
+    lane = int(scene.honest(origin).own or 0)
     batch = next(
         held
         for block in scene.honest(relay).store.blocks
         for held in block[1]
-        if held.header.lane == lane
+        if int(held.header.lane) == lane
     )
     network.sent.clear()
     everybody = tuple(SignerIndex(seat) for seat in range(SIZE))
@@ -194,7 +194,7 @@ def test_batches_that_wait_are_relayed_by_a_few_and_their_origin_and_not_by_ever
 def test_a_batch_that_one_node_alone_holds_is_ordered_though_its_origin_is_gone() -> None:
     for holder in (3, 9, 14):
         scene, network = cluster()
-        network.filter = lambda _, receiver, message, holder=holder: (  # type: ignore[misc]
+        network.filter = lambda _, receiver, message, holder=holder: (
             not isinstance(message, BatchMessage | Forward) or receiver == holder
         )
         scene.submit(0, b"known to one")
