@@ -25,6 +25,7 @@ from strongroom.consensus.types import (
     Height,
     Sequence,
     Signature,
+    SignerIndex,
     View,
 )
 from strongroom.consensus.types import NONCE_SIZE as NONCE_SIZE
@@ -34,6 +35,8 @@ RANGE_BLOCKS_MAX = 64
 JUSTIFY_CERTIFICATES_MAX = 1100
 JUSTIFY_VOTES_MAX = 64
 REQUEST_DIGESTS_MAX = 256
+FORWARD_TO_MAX = 16
+"""Validators that one node passes a batch on to: the square root of the largest set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,15 @@ class BatchMessage:
     """A batch, when made, relayed or asked for."""
 
     batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A batch, by its origin: the receiver passes it on to these validators."""
+
+    batch: Batch
+    to: tuple[SignerIndex, ...]
+    """Ascending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +210,7 @@ class Range:
 Message = (
     Propose
     | BatchMessage
+    | Forward
     | VoteMessage
     | CertificateMessage
     | Justify
@@ -216,6 +229,7 @@ Message = (
 PROPOSE, BATCH, VOTE, CERT, JUSTIFY, HEAD_REQ, HEAD = range(1, 8)
 STATUS, CERT_REQ, BATCH_REQ, BLOCK_REQ, BLOCK, RANGE_REQ, RANGE = range(10, 17)
 """First field of a message; the numbers between and above are of host_messages.py."""
+FORWARD = 26
 
 
 _CERT_ARRAY = 0x97
@@ -231,6 +245,8 @@ def encode_message(message: Message) -> bytes:
             )
         case BatchMessage(batch):
             return codec.encode((BATCH, *batch.to_wire()))
+        case Forward(batch, to):
+            return codec.encode((FORWARD, *batch.to_wire(), to))
         case VoteMessage(vote):
             return codec.encode((VOTE, *vote.to_wire()))
         case CertificateMessage(certificate):
@@ -355,6 +371,18 @@ def _digests(rest: tuple[Any, ...]) -> tuple[Digest, ...]:
     return tuple(Digest(codec.sized(digest, DIGEST_SIZE, name="digest")) for digest in listed)
 
 
+def _forward(rest: tuple[Any, ...]) -> Forward:
+    header, payload, signature, to = codec.fields(rest, tuple, bytes, bytes, tuple, name="forward")
+    listed = codec.listed(to, name="receivers", count_max=FORWARD_TO_MAX)
+    receivers = tuple(
+        SignerIndex(codec.unsigned(index, name="receiver", value_max=VALIDATORS_MAX - 1))
+        for index in listed
+    )
+    if list(receivers) != sorted(set(receivers)):
+        raise NotCanonical("forward: its receivers do not ascend")
+    return Forward(Batch.from_wire((header, payload, signature)), receivers)
+
+
 def _block(rest: tuple[Any, ...]) -> BlockMessage:
     (header,) = codec.fields(rest, bytes, name="block")
     return BlockMessage(Header.from_wire(header))
@@ -380,6 +408,7 @@ def _range(rest: tuple[Any, ...]) -> Range:
 _READERS: dict[int, Any] = {
     PROPOSE: _propose,
     BATCH: lambda rest: BatchMessage(Batch.from_wire(rest)),
+    FORWARD: _forward,
     VOTE: lambda rest: VoteMessage(Vote.from_wire(rest)),
     CERT: lambda rest: CertificateMessage(Certificate.from_wire(rest)),
     JUSTIFY: _justify,

@@ -1,104 +1,155 @@
-"""`./scripts/scale`: messages, bytes and time of a block as the cluster grows (docs/scale.md).
+"""`./scripts/scale`: what a cluster does and costs as it grows (docs/scale.md).
 
-Real replicas in the simulator's world; each message is encoded to count its bytes as they go over a
-link. Delays are a wide area's; processing takes no time here, so the times are the protocol's own.
+Real participants in the simulator, on machines that pay for every message, signature, block and
+payment (scale_model.py, scale_costs.py), with lines of some bandwidth and links of one delay.
 """
 
+import argparse
 import sys
-import time
-from collections import Counter
-from dataclasses import dataclass, field
-from random import Random
+from dataclasses import dataclass
 
-from tests.simulation.network import Network, kind_of
-from tests.simulation.scenes import Scene
+from scripts.scale_costs import Costs, measured
+from scripts.scale_model import Load, Machines
 
-from strongroom.consensus.messages import BatchMessage, Message, Status, encode_message
-from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.types import SignerIndex
+from strongroom.node.host.wiring import SETTINGS
 
 SIZES = (4, 7, 10, 16, 31)
-WIDE_AREA_SECONDS = 0.1
-BLOCKS = 4
-FRAME_BYTES = 4 + 22
-"""Length prefix, and what a TLS 1.3 record adds."""
-SETTINGS = Settings(delta0=0.5, retry=3.0, skip_after=10.0, fetch_wait=0.5)
-PAYMENT_BYTES = 235 + 3
-"""An envelope of the smallest class, in a batch."""
+LINKS_MS = (1, 100)
+START_SECONDS, WARM_SECONDS, SECONDS = 0.3, 0.5, 0.7
+START_LINKS, WARM_LINKS, LINKS = 6, 14, 24
+"""Measured for as long, and as many links' delays more."""
+OVERLOAD = 80_000
+"""Payments a second: more than any cluster takes."""
+COLUMNS = (
+    "n",
+    "link ms",
+    "most a second",
+    "p50 / p99 ms",
+    "blocks a second",
+    "messages a block",
+    "of them votes",
+    "kB sent a block: leader",
+    "others",
+    "host ms a block",
+    "enclave ms",
+)
 
 
-@dataclass
-class CountingNetwork(Network):
-    """A network of one fixed delay that weighs what passes."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cluster under one load; times in seconds, bytes and messages of one block."""
 
-    messages: Counter[str] = field(default_factory=Counter)
-    bytes: Counter[str] = field(default_factory=Counter)
-    sizes: dict[int, int] = field(default_factory=dict)
-    kept: list[Message] = field(default_factory=list)
-
-    def delays(self, sender: SignerIndex, receiver: SignerIndex, message: Message) -> list[float]:
-        """Count, then deliver."""
-        kind = kind_of(message)
-        if isinstance(message, Status):  # each second, whatever happens: not a block's
-            return [WIDE_AREA_SECONDS]
-        self.messages[kind] += 1
-        self.bytes[kind] += self._size_of(message)
-        return [WIDE_AREA_SECONDS]
-
-    def _size_of(self, message: Message) -> int:
-        """Encoded once however many receive it: a broadcast hands over one object."""
-        if id(message) not in self.sizes:
-            self.kept.append(message)
-            self.sizes[id(message)] = len(encode_message(message)) + FRAME_BYTES
-        return self.sizes[id(message)]
+    throughput: float
+    p50: float
+    p99: float
+    blocks: float
+    """A second."""
+    leader_bytes: float
+    other_bytes: float
+    messages: dict[str, float]
+    host: float
+    """Processor time of one node and block."""
+    enclave: float
 
 
-def measure(size: int) -> tuple[float, float, float, Counter[str]]:
-    """One cluster: (messages per block, bytes per block without payloads, seconds from batch to
-    final, kinds)."""
-    network = CountingNetwork(Random(size))
-    scene = Scene(size, settings=SETTINGS, network=network)
-    scene.start()
-    scene.submit(0, b"warm up")
-    scene.run(5.0, scene.everything_final)
-    scene.run(5.0)
-    network.messages.clear()
-    network.bytes.clear()
-    first = max(scene.heights())
-    waits = []
-    for number in range(BLOCKS):
-        begun = scene.now
-        scene.submit(number % size, b"payment %d" % number)
-        scene.run(30.0, scene.everything_final)
-        waits.append(scene.now - begun)
-        scene.run(5.0)
-    blocks = max(scene.heights()) - first
-    sent = sum(network.bytes.values()) - network.bytes[BatchMessage.__name__]
-    return (
-        sum(network.messages.values()) / blocks,
-        sent / blocks,
-        sum(waits) / len(waits),
-        network.messages,
+def measure(
+    size: int,
+    link: float,
+    rate: float,
+    *,
+    costs: Costs,
+    bytes_per_second: float = 125e6,
+    origins: int = 0,
+) -> Row:
+    """One cluster under one load.
+
+    Args:
+        size: validators.
+        link: seconds of one hop.
+        rate: payments a second, open loop.
+        costs: of the machines.
+        bytes_per_second: of each node's line.
+        origins: nodes that payments arrive at; 0: all.
+    """
+    world = Machines(
+        size, costs=costs, link=link, settings=SETTINGS, bytes_per_second=bytes_per_second
     )
+    world.start()
+    world.run(START_SECONDS + START_LINKS * link)
+    load = Load(world, rate, tuple(range(origins or size)))
+    load.poll()
+    world.run(WARM_SECONDS + WARM_LINKS * link)
+    world.forget()
+    begin, height, before = world.now, max(world.heights()), len(load.waits)
+    world.run(SECONDS + LINKS * link)
+    elapsed, blocks = world.now - begin, max(1, max(world.heights()) - height)
+    waits = sorted(wait for _, wait in load.waits[before:]) or [float("nan")]
+    lines = world.lines
+    proposals = lines.bytes["Propose"] / blocks
+    other = (sum(lines.bytes.values()) / blocks - proposals) / size
+    return Row(
+        (len(load.waits) - before) / elapsed,
+        waits[len(waits) // 2],
+        waits[len(waits) * 99 // 100],
+        blocks / elapsed,
+        other + proposals,
+        other,
+        {kind: count / blocks for kind, count in sorted(lines.messages.items())},
+        world.spent["host"] / blocks / size,
+        world.spent["enclave"] / blocks / size,
+    )
+
+
+def line(size: int, link_ms: float, most: float, row: Row) -> str:
+    """One row of the table."""
+    votes = sum(count for kind, count in row.messages.items() if kind.startswith("vote"))
+    cells = (
+        f"{size}",
+        f"{link_ms:g}",
+        f"{most:,.0f}",
+        f"{row.p50 * 1000:.0f} / {row.p99 * 1000:.0f}",
+        f"{row.blocks:.0f}",
+        f"{sum(row.messages.values()):,.0f}",
+        f"{votes:,.0f}",
+        f"{row.leader_bytes / 1000:,.0f}",
+        f"{row.other_bytes / 1000:,.0f}",
+        f"{row.host * 1000:.1f}",
+        f"{row.enclave * 1000:.1f}",
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def main() -> None:
-    """Print one row per size."""
-    sizes = tuple(int(argument) for argument in sys.argv[1:]) or SIZES
-    print(
-        "| n | messages a block | of one node | kB a block, without data "
-        "| of one node | batch to final, 100 ms links |"
-    )
-    print("|---|---|---|---|---|---|")
-    began = time.monotonic()
-    for size in sizes:
-        messages, sent, wait, _ = measure(size)
-        print(
-            f"| {size} | {messages:,.0f} | {messages / size:,.0f} | {sent / 1000:,.0f} | "
-            f"{sent / size / 1000:,.1f} kB | {wait * 1000:,.0f} ms |",
-            flush=True,
-        )
-    print(f"{len(sizes)} sizes in {time.monotonic() - began:.0f} s")
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="./scripts/scale", description=__doc__)
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="N")
+    parser.add_argument("--links", nargs="+", type=float, default=LINKS_MS, metavar="MS")
+    parser.add_argument("--rate", type=float, default=5_000.0, help="payments a second of p50, p99")
+    parser.add_argument("--mbit", type=float, default=1000.0, help="of each node's line")
+    parser.add_argument("--origins", type=int, default=0, help="nodes that take payments; 0: all")
+    parser.add_argument("--measure", action="store_true", help="this machine's costs")
+    given = parser.parse_args()
+    costs = Costs()
+    if given.measure:
+        costs, steps = measured()
+        shown = ", ".join(f"{kind} {seconds * 1e6:.0f}" for kind, seconds in steps.items())
+        sys.stdout.write(f"{costs}\nsteps in µs: {shown}\n\n")
+    sys.stdout.write(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|\n")
+    for size in given.sizes:
+        for link_ms in given.links:
+            most, row = (
+                measure(
+                    size,
+                    link_ms / 1000,
+                    rate,
+                    costs=costs,
+                    bytes_per_second=given.mbit * 125_000,
+                    origins=min(given.origins, size),
+                )
+                for rate in (OVERLOAD, given.rate)
+            )
+            sys.stdout.write(line(size, link_ms, most.throughput, row) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

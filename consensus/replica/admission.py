@@ -11,6 +11,7 @@ from strongroom.consensus.messages import (
     BlockMessage,
     CertificateMessage,
     CertificateRequest,
+    Forward,
     Justify,
     Message,
     Propose,
@@ -29,7 +30,7 @@ def epoch_of(message: Message) -> Epoch | None:
             return certificate.statement.epoch
         case Propose(header) | BlockMessage(header):
             return header.epoch
-        case BatchMessage(batch):
+        case BatchMessage(batch) | Forward(batch):
             return batch.header.epoch
         case Status(body):
             return body.epoch

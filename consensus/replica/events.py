@@ -192,6 +192,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRelay:
+    """Send a held batch, to some members or, when `to` is None, to all others."""
+
+    digest: Digest
+    to: tuple[SignerIndex, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """One final block, in height order. `certificate` is its own FINALIZE, or None when a
     descendant's finalised it."""
@@ -230,8 +238,8 @@ class Output:
     send: list[Send] = field(default_factory=list)
     ask: list[Ask] = field(default_factory=list)
     commit: list[Commit] = field(default_factory=list)
-    relay: list[Digest] = field(default_factory=list)
-    """Held batches unordered for 2Δ: send them to all, once (PROTOCOL §7)."""
+    relay: list[BatchRelay] = field(default_factory=list)
+    """Held batches that stay unordered (PROTOCOL §7)."""
     evidence: list[Equivocation | LaneFork] = field(default_factory=list)
     """Once per signer and view, and per lane; a restart may find it again."""
     faults: list[SignerIndex] = field(default_factory=list)

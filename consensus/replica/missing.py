@@ -6,13 +6,14 @@ When to ask the next one is fetch.py's; whether an answer is genuine shows when 
 
 from collections.abc import Iterable
 
+from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.messages import CertificateRequest, StatusBody
 from strongroom.consensus.replica.blocktree import BlockTree
 from strongroom.consensus.replica.events import Ask, Output, Send
 from strongroom.consensus.replica.fetch import Fetcher, Thing, Want
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.replica.validity import Pending
-from strongroom.consensus.statements import Certificate
+from strongroom.consensus.statements import Certificate, Kind
 from strongroom.consensus.types import Digest, Epoch, Height, SignerIndex, View
 
 RANGE_GAP_MIN = 8
@@ -40,6 +41,8 @@ class Missing:
         )
         self._fetcher = Fetcher(settings.fetch_timeout_max)
         self._claims: dict[SignerIndex, StatusBody] = {}
+        self._doubted: set[SignerIndex] = set()
+        """Peers that were away since their claim: they may hold less than it says."""
         self._claimed_max = Height(0)
         """The highest block that anybody claims to have."""
         self._range_peer: SignerIndex | None = None
@@ -48,11 +51,29 @@ class Missing:
     def note_claim(self, peer: SignerIndex, claim: StatusBody) -> None:
         """A peer says how far it is: it may be asked for that, no more."""
         self._claims[peer] = claim
+        self._doubted.discard(peer)
         self._claimed_max = max(one.height for one in self._claims.values())
+
+    def doubt(self, peer: SignerIndex) -> None:
+        """A peer is back: what it held is not known until it says so."""
+        self._doubted.add(peer)
 
     def note_progress(self) -> None:
         """A range arrived: go on with the next at once."""
         self._catching_up = True
+
+    def lacking(self, batch: BatchHeader) -> tuple[SignerIndex, ...]:
+        """Members that have not shown, by their newest STATUS, to hold this batch's place of its
+        lane."""
+        claims, lane = self._claims, batch.lane
+        return tuple(
+            peer
+            for peer in self._others
+            if peer not in claims
+            or peer in self._doubted
+            or lane >= len(claims[peer].lanes)
+            or claims[peer].lanes[lane] <= batch.sequence
+        )
 
     def wants_header(self, digest: Digest) -> bool:
         """Was this header asked for?"""
@@ -91,6 +112,8 @@ class Missing:
         wanted: dict[Want, tuple[SignerIndex, ...]] = {}
         for certificate in certified:
             self._want_block(wanted, certificate.digest, certificate.signers)
+            if certificate.kind is Kind.FINALIZE and wanted:
+                self._want_final(wanted, certificate)
         if candidate is not None:
             digest, leader = candidate
             self._want_block(wanted, digest, (leader,))
@@ -127,6 +150,16 @@ class Missing:
         for lane, name in verdict.batches:
             first = (*proposer, SignerIndex(lane), *holders)
             wanted.setdefault(Want(Thing.BATCH, name), self._sources(first, name[0]))
+
+    def _want_final(
+        self, wanted: dict[Want, tuple[SignerIndex, ...]], certificate: Certificate
+    ) -> None:
+        """Others may have executed this block, and hold its batches in their stores alone: it is
+        asked for as a range too, if they do not come."""
+        verdict = self._tree.judge(certificate.digest)
+        if isinstance(verdict, Pending) and verdict.batches and not verdict.headers:
+            sources = self._sources(certificate.signers, certificate.view)
+            wanted.setdefault(self._next_range, sources)
 
     def _want_claimed(self, wanted: dict[Want, tuple[SignerIndex, ...]]) -> None:
         """Final blocks that peers claim to have; who answered last is asked first again."""

@@ -9,6 +9,7 @@ tally.py, promises in safety.py, validity in validity.py, patience in pacemaker.
 from collections.abc import Iterable
 from typing import assert_never
 
+from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault, invariant
 from strongroom.consensus.justifications import Justification
@@ -27,6 +28,7 @@ from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.replica.caster import Caster
 from strongroom.consensus.replica.events import (
     BatchHeld,
+    BatchRelay,
     CertificateRecord,
     Event,
     Executed,
@@ -47,7 +49,7 @@ from strongroom.consensus.replica.laggards import LaggardHelp
 from strongroom.consensus.replica.lanes import HeldBatch
 from strongroom.consensus.replica.proposals import ahead_ms, build_header
 from strongroom.consensus.replica.ranges import check_links
-from strongroom.consensus.replica.relay import Relay
+from strongroom.consensus.replica.relay import Relay, has_turn
 from strongroom.consensus.replica.state import GAPS_MAX, ReplicaConfig, ReplicaState
 from strongroom.consensus.replica.tally import VIEWS_AHEAD_MAX, VIEWS_BEHIND_MAX, Count
 from strongroom.consensus.replica.validity import Bad, Ok
@@ -84,7 +86,9 @@ class Replica:
         self._missing = state.missing
         self._answers = LaggardHelp(state)
         self._caster = Caster(self._promises, self._tree)
-        self._relay = Relay(self._others)
+        self._relay = Relay(self._own, self._others)
+        self._retries = 0
+        """Counts whose turn it is to relay batches again."""
         self._leader_lied = False
         self._missing_view: View | None = None
         self._failure_detector = FailureDetector(
@@ -155,6 +159,7 @@ class Replica:
         if peer != self._own and self._failure_detector.link_up(
             peer, now.monotonic, self._pacemaker.delta
         ):
+            self._missing.doubt(peer)
             self._repeat(peer, out)
 
     def _receive(self, sender: SignerIndex, message: ReplicaMessage, now: Now, out: Output) -> bool:
@@ -260,7 +265,10 @@ class Replica:
                 continue
             self.state.hold_certificate(certificate)
             out.persist.append(CertificateRecord(certificate))
-            self._relay.hold(certificate, now.monotonic + self._pacemaker.delta * SPREAD_DELTAS)
+            spread = self._pacemaker.delta * SPREAD_DELTAS
+            self._relay.hold(
+                certificate, now.monotonic, first=spread, later=spread + self._settings.retry
+            )
         newest = max((certificate.view for certificate in certificates), default=View(0))
         if newest >= self.state.view:
             self._enter(View(newest + 1), now)
@@ -367,7 +375,7 @@ class Replica:
         if body.epoch != self._epoch or sender == self._own:
             return False
         self._missing.note_claim(sender, body)
-        self._relay.seen(sender, body.view)
+        self._relay.seen(sender, body.view, body.final_view)
         stale = now.monotonic - self._pacemaker.entered >= 2 * self._pacemaker.delta
         if body.view > state.view and stale:
             self._send(out, sender, CertificateRequest(self._epoch, state.view))
@@ -579,14 +587,28 @@ class Replica:
         if retry:
             self._send(out, None, self._answers.repeating())
         if retry or linked:
-            self._relay_batches(state.work.waiting, out)
+            self._retries += 1
+            self._relay_batches(state.work.waiting, out, again=True)
             self._lanes.relay_anew(state.work.waiting, self._settings.relay_batches_max)
 
-    def _relay_batches(self, batches: Iterable[HeldBatch], out: Output) -> None:
-        """Send unordered batches to all: they may be known here alone (PROTOCOL §7, Work)."""
+    def _relay_batches(
+        self, batches: Iterable[HeldBatch], out: Output, *, again: bool = False
+    ) -> None:
+        """Unordered batches may be known to few (PROTOCOL §7, Work): their origin and a few others,
+        by turns, send them to whoever has not shown to hold them. `again`: the first time may be
+        lost, so whoever knows of nobody else that holds one sends it too."""
         for batch in batches:
             batch.relayed = True
-            out.relay.append(batch.header.digest)
+            lacking = self._missing.lacking(batch.header)
+            alone = len(lacking) == len(self._others)
+            if lacking and (self._relays(batch.header) or (again and alone)):
+                out.relay.append(BatchRelay(batch.header.digest, None if alone else lacking))
+
+    def _relays(self, header: BatchHeader) -> bool:
+        draw = int.from_bytes(header.digest[:4]) + self._retries
+        return int(header.lane) == self._own or has_turn(
+            self._own, len(self._failure_detector), draw
+        )
 
     def _relay_certificates(self, now: Now, out: Output) -> None:
         """R2: certificates to members that may lack them."""

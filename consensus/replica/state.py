@@ -366,6 +366,13 @@ class ReplicaState:
         return leader_of(self.tree.order, self.view)
 
     @property
+    def next_leaders(self) -> tuple[SignerIndex, ...]:
+        """Everybody, in the order in which they lead from the current view on."""
+        order = self.tree.order
+        at = (self.view - 1) % len(order)
+        return order[at:] + order[:at]
+
+    @property
     def newest_notarized(self) -> Certificate | None:
         """The newest NOTARIZE certificate above the final block."""
         return next(iter(self.proofs.above(Kind.NOTARIZE, self.final_view)), None)

@@ -15,7 +15,8 @@ from typing import Any
 import structlog
 
 from strongroom.consensus import codec
-from strongroom.consensus.messages import RANGE, BatchMessage, encode_message
+from strongroom.consensus.batches import Batch
+from strongroom.consensus.messages import RANGE, BatchMessage, Forward, encode_message
 from strongroom.consensus.replica.events import Equivocation, LaneFork, Now
 from strongroom.consensus.types import Lane, Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
@@ -99,6 +100,8 @@ class Driver:
         self.lane_open = asyncio.Event()
         """Set while what is submitted goes into a lane of this node's own."""
         self._following = False
+        self._forwarded: Batch | None = None
+        """The newest batch that others pass on."""
         links = hands.links
         self._acts: dict[type, Callable[[Any], object]] = {
             Append: self._append,
@@ -224,12 +227,20 @@ class Driver:
     def _tell(self, effect: Tell) -> None:
         data = encode_message(effect.message)
         journeys = self._hands.observer.journeys
-        if journeys is not None and effect.to is None and type(effect.message) is BatchMessage:
+        if journeys is not None and self._leaves(effect):
             journeys.said()
         if effect.to is None:
             self._links.broadcast(data)
         else:
             self._links.send_to(effect.to, data)
+
+    def _leaves(self, effect: Tell) -> bool:
+        """Does a batch leave for the first of those that it goes to?"""
+        message, before = effect.message, self._forwarded
+        if type(message) is Forward:
+            self._forwarded = message.batch
+            return message.batch is not before
+        return effect.to is None and type(message) is BatchMessage
 
     def _send_blocks(self, effect: SendBlocks) -> None:
         wire = []

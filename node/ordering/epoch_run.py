@@ -16,6 +16,7 @@ from strongroom.consensus.messages import (
     BatchMessage,
     BatchRequest,
     BlockRequest,
+    Forward,
     Message,
     Propose,
     Range,
@@ -26,6 +27,7 @@ from strongroom.consensus.remembered import RememberedSignatures
 from strongroom.consensus.replica.events import (
     Ask,
     BatchHeld,
+    BatchRelay,
     Cast,
     CastRecord,
     Event,
@@ -43,6 +45,7 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.ordering.backlog import Backlog
 from strongroom.node.ordering.effects import Accuse, Alarm, Effect, Fault, Forget, StoreBlocks, Tell
+from strongroom.node.ordering.forwarding import ForwardBounds, Forwarding
 from strongroom.node.ordering.lane import OwnLane
 from strongroom.node.ordering.log import LogContent
 from strongroom.node.ordering.start import ReplicaStart
@@ -66,6 +69,7 @@ class EpochContext:
     backlog: Backlog
     reachable: Collection[PublicKey]
     """Nodes that can be asked."""
+    forward: ForwardBounds
     may_vote: bool = True
     forget_views: int = FORGET_VIEWS
 
@@ -92,6 +96,7 @@ class EpochRun:
                 voting=context.may_vote and start.silence is None,
             )
         )
+        self._forwarding = Forwarding(self.keys, self.own, context.forward)
         self.begun = False
         """Events reach the replica."""
         self.tail = TailFetch()
@@ -199,10 +204,8 @@ class EpochRun:
             turn.rest.append(Tell(None if send.to is None else self.keys[send.to], send.message))
         for ask in output.ask:
             turn.rest += self._ask(ask)
-        for digest in output.relay:
-            batch = self.context.pool.get(digest)
-            if batch is not None:
-                turn.rest.append(Tell(None, BatchMessage(batch)))
+        for relay in output.relay:
+            turn.rest += self._relay(relay, turn)
         if output.commit:
             self.context.backlog.add(output.commit)
             turn.rest.append(StoreBlocks(tuple(output.commit)))
@@ -242,6 +245,15 @@ class EpochRun:
         if replica is None or tail is None:
             return tail if replica is None else replica
         return min(replica, tail)
+
+    def _relay(self, relay: BatchRelay, turn: Turn) -> list[Effect]:
+        batch = self.context.pool.get(relay.digest)
+        if batch is None:
+            return []
+        if int(batch.header.lane) == self.own:
+            self._forwarding.distrust(turn.now.monotonic)
+        to = (None,) if relay.to is None else tuple(self.keys[index] for index in relay.to)
+        return [Tell(peer, BatchMessage(batch)) for peer in to]
 
     def _ask(self, ask: Ask) -> list[Effect]:
         """What a replica misses is asked of the validator that it names, or of whoever can be
@@ -283,6 +295,20 @@ class EpochRun:
             raise PeerFault(f"batch of lane {header.lane}: signature does not verify")
         self.hold(batch, turn, own=False)
 
+    def hear_forward(self, sender: SignerIndex, forward: Forward, turn: Turn) -> None:
+        """An origin's batch, to be passed on, once: whoever holds it already has it from others,
+        and so have they.
+
+        Raises:
+            PeerFault: as `hear_batch`, and if it is not its sender's own.
+        """
+        self._forwarding.check(sender, forward)
+        digest = forward.batch.header.digest
+        known = digest in self.context.pool
+        self.hear_batch(forward.batch, turn)
+        if not known and digest in self.context.pool:
+            turn.rest += [Tell(to, message) for to, message in self._forwarding.passed_on(forward)]
+
     def hold(self, batch: Batch, turn: Turn, *, own: bool) -> None:
         """Log a batch. A peer's becomes durable with the next vote: nothing that is said before
         rests on it.
@@ -299,7 +325,9 @@ class EpochRun:
         turn.records.append(self.context.log.hold(batch, own=own))
         if own:
             turn.durable = True
-            turn.batches.append(Tell(None, BatchMessage(batch)))
+            leaders, reachable = self.replica.state.next_leaders, self.context.reachable
+            copies = self._forwarding.copies(batch, leaders, reachable, turn.now.monotonic)
+            turn.batches += [Tell(to, message) for to, message in copies]
         self.step(BatchHeld(header), turn, None)
 
     def _is_final(self, batch: Batch) -> bool:

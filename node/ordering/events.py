@@ -15,6 +15,7 @@ from strongroom.consensus.messages import (
     BlockRequest,
     CertificateMessage,
     CertificateRequest,
+    Forward,
     Justify,
     Propose,
     Range,
@@ -35,6 +36,7 @@ OrderingMessage = (
     | BlockMessage
     | BlockRequest
     | BatchMessage
+    | Forward
     | BatchRequest
     | Range
     | RangeRequest

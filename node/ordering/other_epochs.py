@@ -8,7 +8,7 @@ from collections import Counter, deque
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.host_messages import EpochMessage, EpochRequest
-from strongroom.consensus.messages import BatchMessage, Status
+from strongroom.consensus.messages import BatchMessage, Forward, Status
 from strongroom.consensus.types import Epoch, PublicKey
 from strongroom.node.network.pace import Pace
 from strongroom.node.ordering.effects import Effect, Tell
@@ -48,7 +48,7 @@ class OtherEpochs:
     ) -> list[Effect]:
         """A message of a later epoch: it waits if it is of the next one; how that was opened is
         asked for."""
-        if epoch == current + 1 and not isinstance(message, Status | BatchMessage):
+        if epoch == current + 1 and not isinstance(message, Status | BatchMessage | Forward):
             self._keep(sender, message)
         known = self._epochs.newest.epoch
         if epoch <= known or not self._asked.allows(sender, now):

@@ -61,6 +61,7 @@ from strongroom.node.ordering.events import (
     Proven,
     Recorded,
 )
+from strongroom.node.ordering.forwarding import ForwardBounds
 from strongroom.node.ordering.log import LogContent
 from strongroom.node.ordering.own_words import head_body, status_body
 from strongroom.node.ordering.past import Past
@@ -89,6 +90,7 @@ class Participant:
         log_bytes_max: int,
         may_vote: bool = True,
         forget_views: int = FORGET_VIEWS,
+        forward: ForwardBounds | None = None,
     ) -> None:
         """Restore what log and block store say; nothing is said yet.
 
@@ -104,6 +106,7 @@ class Participant:
             log_bytes_max: the log begins anew above this, or above twice what must be carried over.
             may_vote: False: observe in every epoch.
             forget_views: the enclave's guard is told of final views in steps of this many.
+            forward: from where on batches travel over two hops.
         """
         self._past, self._pool = past, pool
         self._log = LogContent(bytes_max=log_bytes_max, size=start.log_bytes)
@@ -123,6 +126,7 @@ class Participant:
             reachable=self._reachable,
             may_vote=may_vote,
             forget_views=forget_views,
+            forward=forward or ForwardBounds(),
         )
         self._reception = Reception(epochs, Serving(past, pool, epochs), verify)
         self._succession = EpochEntries(epochs, past)

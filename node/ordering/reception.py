@@ -11,6 +11,7 @@ from strongroom.consensus.messages import (
     BatchMessage,
     BatchRequest,
     BlockRequest,
+    Forward,
     Range,
     RangeRequest,
     Status,
@@ -62,6 +63,8 @@ class Reception:
             return
         if isinstance(message, BatchMessage):
             run.hear_batch(message.batch, turn)
+        elif isinstance(message, Forward):
+            run.hear_forward(index, message, turn)
         else:
             run.step(Received(index, message), turn, sender)  # type: ignore[arg-type]
 

@@ -29,6 +29,7 @@ from strongroom.consensus.messages import (
     BlockRequest,
     CertificateMessage,
     CertificateRequest,
+    Forward,
     HeadRequest,
     Justify,
     Message,
@@ -162,6 +163,7 @@ MESSAGES: dict[str, Message] = {
     "PROPOSE": Propose(HEADER, View(300), JUSTIFICATION, VOTE),
     "PROPOSE on the anchor": Propose(HEADER, View(1), Justification(None, ()), VOTE),
     "BATCH": BatchMessage(BATCH),
+    "FORWARD": Forward(BATCH, (SignerIndex(0), SignerIndex(3), SignerIndex(200))),
     "VOTE": VoteMessage(VOTE),
     "CERT": CertificateMessage(certificate("nullify")),
     "JUSTIFY": Justify(

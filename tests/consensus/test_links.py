@@ -5,7 +5,7 @@ import pytest
 from tests.consensus.bench import Bench, Cluster, F, N, X
 
 from strongroom.consensus.messages import Justify
-from strongroom.consensus.replica.events import Linked, Unlinked
+from strongroom.consensus.replica.events import BatchRelay, Linked, Unlinked
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.types import SignerIndex
 
@@ -112,11 +112,11 @@ def test_batches_are_relayed_again_over_new_links_once_per_delta() -> None:
     batch = bench.cluster.batch(lane=bench.own or 0)
     bench.tick(1.0)
     bench.hold(batch)
-    assert bench.tick(0.21).relay == [batch.digest]
+    assert bench.tick(0.21).relay == [BatchRelay(batch.digest)]
     peers = [SignerIndex(index) for index in range(4) if index != bench.own]
     for peer in peers[:2]:
         bench.step(Unlinked(peer))
-    assert bench.step(Linked(peers[0])).relay == [batch.digest]
+    assert bench.step(Linked(peers[0])).relay == [BatchRelay(batch.digest)]
     assert not bench.step(Linked(peers[1])).relay
     assert bench.replica.deadline() <= bench.now + 0.1  # type: ignore[operator]
-    assert bench.tick(0.1).relay == [batch.digest]
+    assert bench.tick(0.1).relay == [BatchRelay(batch.digest)]

@@ -15,6 +15,7 @@ from tests.simulation.actors.chatterbox import Chatterbox
 from tests.simulation.actors.enclave import EXECUTION_DELAY
 from tests.simulation.actors.epoch_forger import EpochForger
 from tests.simulation.actors.equivocator import Equivocator
+from tests.simulation.actors.false_forwarder import FalseForwarder
 from tests.simulation.actors.false_leader import FalseLeader
 from tests.simulation.actors.false_server import FalseServer
 from tests.simulation.actors.flooder import Flooder
@@ -41,6 +42,7 @@ from tests.simulation.world import Secrets, World
 
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.types import SignerIndex
+from strongroom.node.ordering.forwarding import ForwardBounds
 
 LIARS: dict[str, Callable[[Role], Actor]] = {
     "silent": Liar,
@@ -66,6 +68,7 @@ LIARS: dict[str, Callable[[Role], Actor]] = {
     "glutton": Glutton,
     "flooder": Flooder,
     "lane thief": LaneThief,
+    "false forwarder": FalseForwarder,
 }
 QUICK = Settings(
     delta0=0.06,
@@ -75,6 +78,8 @@ QUICK = Settings(
     fetch_timeout_max=1.0,
     gap_per_queueing=20.0,
 )
+FORWARDS_SHARE = 0.5
+FORWARDING = ForwardBounds(members_min=4, bytes_min=1)
 STORM_SECONDS = 3.0
 GRACE_SECONDS = 1.5
 TURNOVER_SHARE = 0.25
@@ -145,6 +150,8 @@ class Chaos:
         """What befalls one honest node more than a crash; it counts as faulty."""
         self.victim = self.random.choice([at for at in range(self.size) if at not in places])
         self.padding = self.random.choice((0, 0, PADDING_BYTES))
+        self.forwards = self.random.random() < FORWARDS_SHARE
+        self.done["batches over two hops"] += self.forwards
         self.storm = self.random.choice((STORM_SECONDS, STORM_SECONDS, 4 * STORM_SECONDS))
         self.world = World(
             size=self.size,
@@ -233,6 +240,8 @@ class Chaos:
             world.skew_ms[node.role.index] = random.randint(-50, 50)
             node.log_bytes_max = random.choice((1_000, 10_000, 40_000))
             node.sign_delay = random.choice(SIGN_DELAYS)
+            if self.forwards:
+                node.forward = FORWARDING
             if not self.calm:
                 node.store_delay = random.choice(STORE_DELAYS)
                 node.execution_delay = random.choice(EXECUTION_DELAYS)

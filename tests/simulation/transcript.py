@@ -14,6 +14,7 @@ from strongroom.consensus.messages import (
     BlockRequest,
     CertificateMessage,
     CertificateRequest,
+    Forward,
     Justify,
     Message,
     Propose,
@@ -67,11 +68,10 @@ def _message(message: Message) -> str:  # noqa: C901 (one line for each kind of 
                 *(_vote(vote) for vote in votes),
             ]
             return f"JUSTIFY in view {view}: {'; '.join(held) or 'nothing'}"
-        case BatchMessage(batch):
-            return (
-                f"BATCH {batch.header.sequence} of lane {batch.header.lane} "
-                f"{_short(batch.header.digest)}"
-            )
+        case BatchMessage(batch) | Forward(batch):
+            name = "FORWARD" if isinstance(message, Forward) else "BATCH"
+            lane = batch.header.lane
+            return f"{name} {batch.header.sequence} of lane {lane} {_short(batch.header.digest)}"
         case BatchRequest(digests) | BlockRequest(digests):
             return f"{type(message).__name__} for {', '.join(_short(digest) for digest in digests)}"
         case BlockMessage(header):

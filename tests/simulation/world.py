@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from tests.simulation.actors.actor import Actor, ActorEvent, Liar, Role, Send, Submitted
-from tests.simulation.actors.honest import FORGET_VIEWS, LANE_BYTES_MAX, Honest
+from tests.simulation.actors.honest import FORGET_VIEWS, Honest
 from tests.simulation.actors.intake import transactions_of
 from tests.simulation.actors.witness import Crash, Witness
 from tests.simulation.checkers import (
@@ -298,6 +298,12 @@ class World(Witness):
         """Hand a liar a transaction, of which nothing is expected."""
         self._deliver(SignerIndex(index), Submitted(transaction))
 
+    def tell(self, sender: int, receiver: int, message: Message) -> None:
+        """Put a message into a link, as if its sender had said it."""
+        self._push(
+            self.now, "deliver", SignerIndex(receiver), _received(SignerIndex(sender), message)
+        )
+
     def at(self, time: float, action: Callable[[], None]) -> None:
         """Do something after `time` seconds from now."""
         self._push(self.now + time, "do", SignerIndex(0), action)
@@ -417,7 +423,7 @@ class World(Witness):
 
     def _check_bounds(self, node: SignerIndex, actor: Honest) -> None:
         check_memory(node, actor.replica, len(actor.members.validators))
-        check_held(node, actor.unordered, LANE_BYTES_MAX, actor.members, self._is_signed)
+        check_held(node, actor.unordered, actor.lane_bytes_max, actor.members, self._is_signed)
         check_guard(node, actor.enclave.floor, actor.final_view, FORGET_VIEWS)
         check_log(node, len(actor.disk.log), actor.participant.log_bytes)
 

@@ -8,6 +8,7 @@ real one.
 """
 
 from collections import deque
+from collections.abc import Callable
 
 from tests.simulation.actors.actor import Actor, ActorEvent, Role, Send, Submitted
 from tests.simulation.actors.enclave import EXECUTION_DELAY, SimulatedEnclave
@@ -70,6 +71,7 @@ from strongroom.node.ordering.events import (
     ParticipantEvent,
     Recorded,
 )
+from strongroom.node.ordering.forwarding import ForwardBounds
 from strongroom.node.ordering.log import BATCH_RECORD, read_log
 from strongroom.node.ordering.participant import Participant
 from strongroom.node.ordering.start import extend_from, start_after_restart
@@ -93,11 +95,14 @@ class Honest(Actor):
     def __init__(self, role: Role, witness: Witness) -> None:
         super().__init__(role)
         self.disk, self.witness = Disk(), witness
+        self.make_enclave: Callable[[Role, Witness, Store], SimulatedEnclave] = SimulatedEnclave
         self.execution_delay = EXECUTION_DELAY
         self.store_delay = 0.0
         """Seconds from a commit to the block store's fsync; 0: at once."""
         self.log_bytes_max = LOG_BYTES_MAX
         """Size from which on the log begins anew."""
+        self.lane_bytes_max = LANE_BYTES_MAX
+        self.forward = ForwardBounds()
         self.sign_delay = 0.0
         """Seconds that the enclave takes to sign a batch; 0: at once."""
         self.voting = True
@@ -115,8 +120,8 @@ class Honest(Actor):
         """Replay what the disk holds, then begin."""
         role, self._outbox = self.role, []
         self.store = Store(role, self.disk)
-        self.pool = BatchPool(LANE_BYTES_MAX)
-        self.enclave = SimulatedEnclave(role, self.witness, self.store)
+        self.pool = BatchPool(self.lane_bytes_max)
+        self.enclave = self.make_enclave(role, self.witness, self.store)
         self.enclave.delay, self.enclave.wrong_root_from = (
             self.execution_delay,
             self.wrong_root_from,
@@ -144,6 +149,7 @@ class Honest(Actor):
             log_bytes_max=self.log_bytes_max,
             may_vote=self.voting,
             forget_views=FORGET_VIEWS,
+            forward=self.forward,
         )
         self.intake = Intake(role, self.participant, self.store, self.pool)
         self.witness.booted(role.index)
