@@ -4,7 +4,8 @@ To all alike, an origin's line carries n − 1 copies of each batch, and one bus
 that. Here it sends a few: to the next leaders, so that whoever proposes has the batch as soon as
 ever, each with the names of those that it passes the batch on to. Owns who is asked to, and when
 nobody is. It is transport alone: whoever gets a batch checks its origin's signature, and one that a
-dead or lying node did not pass on is fetched by digest (R14) or sent by its origin after 2Δ (§7).
+dead or lying node did not pass on is fetched by digest (R14) or sent by its origin after 2Δ
+(PROTOCOL §7).
 """
 
 from collections.abc import Collection

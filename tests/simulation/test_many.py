@@ -1,5 +1,5 @@
 """Sixteen nodes: large batches over two hops, certificates from a few, and what it costs when those
-are dead, lie or are cut off (PROTOCOL §3 FORWARD, R2, §7)."""
+are dead, lie or are cut off (PROTOCOL §3, §7; R2)."""
 
 from collections import Counter
 from random import Random
