@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 
+from strongroom.consensus.types import PublicKey
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.lifetime import fenced, start_in
@@ -31,7 +32,7 @@ class Doors:
     ) -> None:
         self._trust, self._http, self._context, self._group = trust, http, context, group
 
-    async def enter(self, endpoint: str, patience: float) -> tuple[Connection, str, bytes]:
+    async def enter(self, endpoint: str, patience: float) -> tuple[Connection, str, PublicKey]:
         """A connection to an admitted node, its name and its node key.
 
         Args:
@@ -61,6 +62,7 @@ class Doors:
             await connection.close()
             raise
         connection.admitted(patience)
+        connection.node_key = enclave.claims.node_key
         return connection, enclave.claims.node, enclave.claims.node_key
 
     async def status(self, endpoint: str) -> dict[str, Any] | None:

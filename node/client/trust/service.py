@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.proofs.genesis import chain_of
-from strongroom.node import config as node_config
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.credentials import Credential, load_optional
 from strongroom.node.layout import ClusterLayout
@@ -46,6 +45,8 @@ class Service:
 
     def name_of(self, endpoint: str) -> str:
         """The node behind an endpoint, when it is one of this folder; else its host and port."""
+        from strongroom.node import config as node_config  # only words need it
+
         for node in ClusterLayout(self.folder).nodes():
             with suppress(OperatorFault, OSError):
                 if f"https://{node_config.load(node.config).rpc}" == endpoint:
