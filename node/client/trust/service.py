@@ -20,6 +20,8 @@ from strongroom.node.layout import ClusterLayout
 from strongroom.node.near_folders import no_cluster_words
 
 ENDPOINTS_MAX = 256
+GENESIS_BYTES_MAX = 8 * 1024 * 1024
+"""As long as a node's reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,13 @@ class Service:
     def folder(self) -> Path:
         """Where it lies."""
         return self.keys.directory.parent
+
+    def kept_genesis(self) -> bytes | None:
+        """The file genesis.bin beside service.json, if it is there: `Trust` checks whose it is."""
+        path = ClusterLayout(self.folder).genesis
+        with suppress(OSError):
+            return path.read_bytes() if path.stat().st_size <= GENESIS_BYTES_MAX else None
+        return None
 
     def name_of(self, endpoint: str) -> str:
         """The node behind an endpoint, when it is one of this folder; else its host and port."""
