@@ -13,15 +13,13 @@ from urllib.parse import urlsplit
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import ChainId
-from strongroom.enclave.proofs.genesis import chain_of
+from strongroom.enclave.proofs.genesis import GENESIS_BYTES_MAX, chain_of
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.credentials import Credential, load_optional
 from strongroom.node.layout import ClusterLayout
 from strongroom.node.near_folders import no_cluster_words
 
 ENDPOINTS_MAX = 256
-GENESIS_BYTES_MAX = 8 * 1024 * 1024
-"""As long as a node's reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, Epoch, PublicKey, Signature
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.primitives import HybridKey, Secret, SigningKey
+from strongroom.enclave.proofs.genesis import GENESIS_BYTES_MAX
 from strongroom.node import tls
 from strongroom.node.client import Client, NotTrusted, Unreachable
-from strongroom.node.client.trust.service import GENESIS_BYTES_MAX, load_service
+from strongroom.node.client.trust.service import load_service
 from strongroom.node.rpc.backend import Blob
 
 STRANGER = HybridKey(Secret(bytes(range(32))))
