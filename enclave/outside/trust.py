@@ -93,9 +93,18 @@ class TrustedEpoch:
 class Trust:
     """What is known of one service; grows with every node that is admitted."""
 
-    def __init__(self, pin: str) -> None:
+    def __init__(self, pin: str, genesis: bytes | None = None) -> None:
+        """Make it.
+
+        Args:
+            pin: what is trusted.
+            genesis: kept from earlier, so that no node need show it; checked like one that a node
+                shows, and nothing where it is another one's than the pin's.
+        """
         self.pin = pin
         self._chain = chain_of(pin)
+        kept = genesis is not None and sha256(genesis).digest() == self._chain
+        self._kept = genesis if kept else None
         self._genesis: VerifiedGenesis | None = None
         self._epochs: EpochChain | None = None
         self.epoch: TrustedEpoch | None = None
@@ -112,7 +121,9 @@ class Trust:
             Behind: the node does not know the newest epoch yet.
         """
         if self._genesis is None or self._epochs is None:
-            self._genesis = self._check_genesis(await node.ask("service_info"))
+            self._genesis = self._check_genesis(
+                {"genesis": self._kept} if self._kept else await node.ask("service_info")
+            )
             self._epochs = epoch_chain(self._genesis)
         for _ in range(ADMISSION_TURNS_MAX):
             await follow_epochs(node.ask, self._epochs)
@@ -177,15 +188,26 @@ class Trust:
         nonce = random_bytes(NONCE_SIZE)
         return check_fresh(await node.ask("service_heads", nonce=nonce), self._epochs, nonce=nonce)
 
+    def is_another(self, info: Any) -> NotTrusted | None:
+        """The error for a node that says itself, in `service_info`, that it is of another service;
+        None: it does not. Words alone rest on it: it was refused already."""
+        chain = info.get("chain") if type(info) is dict else None
+        if type(chain) is not bytes or len(chain) != len(self._chain) or chain == self._chain:
+            return None
+        return self._another(ChainId(Digest(chain)))
+
+    def _another(self, shown: ChainId) -> NotTrusted:
+        return NotTrusted(
+            "pin",
+            f"it shows the genesis of {pin_of(shown)}, not of {self.pin}: the "
+            "service was founded anew, or this is another one. Nothing was sealed. If you "
+            "trust it, take its service.json from its operator",
+        )
+
     def _check_genesis(self, info: Any) -> VerifiedGenesis:
         data = _field(info, "genesis", bytes, "pin")
         if (shown := sha256(data).digest()) != self._chain:
-            raise NotTrusted(
-                "pin",
-                f"it shows the genesis of {pin_of(ChainId(shown))}, not of {self.pin}: the "
-                "service was founded anew, or this is another one. Nothing was sealed. If you "
-                "trust it, take its service.json from its operator",
-            )
+            raise self._another(ChainId(Digest(shown)))
         try:
             return verify_genesis(data)
         except NotCanonical as error:

@@ -46,6 +46,6 @@ async def ready_document(cluster: Cluster, seconds: float) -> dict[str, Any]:
 def _service_name(cluster: Cluster) -> str:
     for node in cluster.running():
         with suppress(probe.NoAnswer, OperatorFault, TypeError, KeyError):
-            info: Any = node.ask("service_info")
+            info: Any = node.ask("service_info", False)
             return str(info["name"])
     return "the cluster"

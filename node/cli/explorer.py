@@ -91,7 +91,7 @@ async def _status(directory: Path, ledger: Path | None) -> dict[str, Any]:
             for endpoint, answer in await reader.ask_each("node_status")
         ]
         answering = any(node["state"] != UNREACHABLE for node in nodes)
-        info = await reader.ask("service_info") if answering else {}
+        info = await reader.ask("service_info", genesis=False) if answering else {}
         _check_same_service(info, reader.service.pin)
         alarms = await _alarms(reader) if answering else []
     names = ("name", "height", "executed", "epoch", "simulated")

@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from strongroom.node.terminal.authorities import leave_out_authorities
+
 if TYPE_CHECKING:
     import typer
 
@@ -219,6 +221,7 @@ def main() -> None:
 
         answer(arguments[1:])
         return
+    leave_out_authorities()
     try:
         make_for(arguments)()
     except KeyboardInterrupt:
@@ -230,8 +233,10 @@ def main() -> None:
 def _bare_app() -> "typer.Typer":
     import typer
 
+    from strongroom.node.terminal.plain_values import read_plain_values
     from strongroom.node.terminal.usage import CommandLine
 
+    read_plain_values()
     app = typer.Typer(
         name="strongroom",
         cls=CommandLine,

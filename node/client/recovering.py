@@ -110,7 +110,7 @@ class RecoveryMember:
                 passphrase="" if passphrase is None else passphrase(), half=there
             )
             public, digest = made.hybrid, made.digest
-        height = int((await self._reader.ask("service_info"))["executed"])
+        height = int((await self._reader.ask("service_info", genesis=False))["executed"])
         fields = (public, b"" if there is None else there.point, height)
         return digest, await self._member.act(says.RECOVERY_KEY, fields)
 

@@ -67,7 +67,7 @@ async def _examine_at(connection: Connection, trust: Trust, node: str) -> Examin
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(connection.run())
         try:
-            said = await connection.ask("service_info")
+            said = await connection.ask("service_info", genesis=False)
             name = said.get("node") if isinstance(said, dict) else None
             if name is not None and name != node:
                 return None

@@ -65,7 +65,7 @@ class LedgerReader:
         genesis = ledger.genesis
         self.service = FilesService(pin or genesis.pin, genesis.chain, (str(ledger.folder),))
         self._answers: dict[str, Callable[..., Any]] = {
-            "service_info": self._info,
+            "service_info": lambda genesis=True: self._info(with_genesis=genesis),
             "service_epochs": self._epochs,
             "service_policy": lambda: policy_document(self._rules.policy),
             "service_members": lambda: member_documents(self._rules),
@@ -148,7 +148,7 @@ class LedgerReader:
     def _description(self) -> EpochDescription:
         return self._ledger.epochs.newest
 
-    def _info(self) -> Document:
+    def _info(self, *, with_genesis: bool) -> Document:
         ledger, genesis, description = self._ledger, self._ledger.genesis, self._description
         key = (
             ledger.epochs.public_key(description.epoch) if description.epoch else genesis.public_key
@@ -157,7 +157,7 @@ class LedgerReader:
             "chain": genesis.chain,
             "pin": genesis.pin,
             "name": genesis.constitution.name,
-            "genesis": Blob(genesis.data),
+            "genesis": Blob(genesis.data) if with_genesis else None,
             "height": ledger.store.newest_block,
             "executed": ledger.end.executed,
             "epoch": description.epoch,

@@ -2,7 +2,8 @@
 
 Owns accepting: nothing is read, decrypted or allocated for a connection before it has a place. One
 that has shown nothing yet, or waits idly, gives its place to a newer one when all are taken; one
-that is at work never does. Knows neither HTTP nor what a peer says: each door's protocol is its
+that is at work never does, unless its door says that it is idle all the same: it is told so then,
+and has a moment to hear it. Knows neither HTTP nor what a peer says: each door's protocol is its
 own.
 """
 
@@ -28,6 +29,8 @@ NO_DESCRIPTORS_SECONDS = 0.2
 """How long nothing is accepted once the process or the machine has no descriptor left."""
 NO_DESCRIPTORS_QUIET_SECONDS = 10.0
 """The log says so once in this time."""
+FAREWELL_SECONDS = 0.25
+"""How long what was written last has to leave, of a connection whose place is another's already."""
 _NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 log = structlog.get_logger()
@@ -76,6 +79,10 @@ class Guest(asyncio.Protocol):
     def wait(self) -> None:
         """It waits idly from now on."""
         self._listener.wait(self)
+
+    def give_way(self) -> None:
+        """End it in favour of another one; see Listener.give_way."""
+        self._listener.give_way(self)
 
     def drop(self) -> None:
         """Close it without a word."""
@@ -155,6 +162,9 @@ class Listener:
         """Connections that found no place, since the start."""
         self.gave_way = 0
         """Connections that were closed in favour of a newer one, since the start."""
+        self.ask_way: Callable[[str], bool] = lambda address: False
+        """Has one of this address that is at work, and idle all the same, `give_way`; False: there
+        is none."""
 
     async def start(self, host: str, port: int) -> None:
         """Begin to listen on every address of `host`.
@@ -223,10 +233,21 @@ class Listener:
         oldest = next(waiting, None)
         now = asyncio.get_running_loop().time()
         if oldest is None or now - self._waiting[oldest] < self.bounds.give_way_seconds:
-            return False
+            return address is not None and self.ask_way(address)
         self.gave_way += 1
         oldest.drop()
         return True
+
+    def give_way(self, guest: Guest) -> None:
+        """End one in favour of another: its place is free at once, and what its door has just told
+        it may still leave, of as many at a time as are being refused."""
+        self.gave_way += 1
+        self.forget(guest)
+        if guest.transport is None or len(self._refused) >= self._refused_max:
+            guest.drop()
+            return
+        self._refused.add(guest)
+        asyncio.get_running_loop().call_later(FAREWELL_SECONDS, guest.drop)
 
     # --- accepting ---
 

@@ -209,7 +209,7 @@ class Introduction:
             log.info("introduction.made", door=str(door))
 
     async def _submit(self, door: Address) -> None:
-        info = await self._ask(door, "service_info")
+        info = await self._ask(door, "service_info", False)
         height: object = info["executed"]
         if type(height) is not int:
             raise NotCanonical("the door says no height that it has executed")

@@ -26,6 +26,7 @@ from strongroom.node.rpc.feed import Feed
 from strongroom.node.rpc.forms import JSON
 from strongroom.node.rpc.getting import spend
 from strongroom.node.rpc.guard import guard, names_of
+from strongroom.node.rpc.idle_sockets import IdleSockets
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.malformed import noted_in
 from strongroom.node.rpc.messages import bytes_max, check_batch, check_size, check_values, too_long
@@ -104,6 +105,9 @@ async def serve(
         counts = app.get(keys.COUNTS) or Counts()  # a local reader keeps none
         note = noted_in(counts.rejected)
         site = BoundedSite(runner, host, port, ssl_context=ssl_context, limits=limits, note=note)
+        if keys.MAIN not in app:
+            idle = IdleSockets(app.get(keys.CONNECTIONS, set()), limits, site.guest_of)
+            site.listener.ask_way = idle.give_way_of
         app[keys.SITES].append(site)
         await site.start()
     except BaseException:
@@ -186,9 +190,8 @@ def _caller(request: web.Request, subscriptions: Subscriptions | None) -> Caller
 async def _websocket(request: web.Request) -> web.StreamResponse:
     app = request.app
     connections, limits = app[keys.CONNECTIONS], app[keys.LIMITS]
-    if len(connections) >= limits.websockets_max and not _make_way(
-        connections, limits.websocket_idle_seconds
-    ):
+    idle = IdleSockets(connections, limits, partial(_guest_of_sites, app))
+    if len(connections) >= limits.websockets_max and not idle.give_way():
         full = web.HTTPServiceUnavailable(
             text="too many WebSockets: try again in a second", headers=_RETRY
         )
@@ -211,26 +214,14 @@ async def _websocket(request: web.Request) -> web.StreamResponse:
         connections.discard(connection)
 
 
-def _make_way(connections: set[Connection], idle_seconds: float) -> bool:
-    """Close the WebSocket that has been idle longest, if one has been for long enough."""
-    idlest = max(connections, key=lambda one: one.idle_seconds, default=None)
-    if idlest is None or idlest.idle_seconds < idle_seconds:
-        return False
-    connections.discard(idlest)
-    idlest.cut()
-    return True
-
-
 def _guest_of(request: web.Request) -> Guest | None:
     """The place of the connection that a request came through."""
-    return next(
-        (
-            guest
-            for site in request.app[keys.SITES]
-            if (guest := site.guest_of(request)) is not None
-        ),
-        None,
-    )
+    return _guest_of_sites(request.app, request)
+
+
+def _guest_of_sites(app: web.Application, request: web.Request) -> Guest | None:
+    found = (site.guest_of(request) for site in app[keys.SITES])
+    return next((guest for guest in found if guest is not None), None)
 
 
 async def _openrpc(request: web.Request) -> web.Response:

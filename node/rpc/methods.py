@@ -162,6 +162,11 @@ def _weigh(caller: Caller, room: Room, name: str) -> None:
 # --- reading --------------------------------------------------------------------------------------
 
 
+def _service_info(caller: Caller, genesis: bool) -> Document:
+    told = caller.backend.service_info()
+    return told if genesis else {**told, "genesis": None}
+
+
 def _known(caller: Caller, height: int | str) -> int:
     return caller.backend.newest_block if isinstance(height, str) else height
 
@@ -271,13 +276,20 @@ _AFTER = Parameter(
     None,
 )
 
+_GENESIS = Parameter(
+    "genesis",
+    BOOLEAN,
+    "With all of the genesis (some 9 KB a founder); false: null, `chain` is its SHA-256.",
+    True,
+)
+
 _TABLE = (
     Method(
         "service_info",
         "The service: chain, genesis, pin, heights, epoch and its public key, validators, limits.",
-        (),
+        (_GENESIS,),
         "document",
-        lambda caller: caller.backend.service_info(),
+        _service_info,
     ),
     Method(
         "service_heads",

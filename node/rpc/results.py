@@ -33,7 +33,7 @@ RESULTS: dict[str, Schema] = {
             "chain": DIGEST,
             "pin": TEXT,
             "name": TEXT,
-            "genesis": BYTES,
+            "genesis": nullable(BYTES),
             "height": COUNT,
             "executed": COUNT,
             "epoch": COUNT,

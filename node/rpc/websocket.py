@@ -27,6 +27,14 @@ from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.subscriptions import Peer, SubscriptionTable
 
 BUSY_RETRY_MS = 100
+GAVE_WAY = b"idle: a newer connection has this place, connect again"
+"""Why a WebSocket was closed with 1013 (try again later)."""
+_GAVE_WAY_FRAME = (
+    bytes([0x80 | WSMsgType.CLOSE, 2 + len(GAVE_WAY)])
+    + WSCloseCode.TRY_AGAIN_LATER.to_bytes(2, "big")
+    + GAVE_WAY
+)
+"""RFC 6455, §5.5.1: whole, of the server."""
 CLOSE_SECONDS_MAX = 2.0
 
 
@@ -74,8 +82,17 @@ class Connection:
             return 0.0
         return asyncio.get_running_loop().time() - self._heard
 
+    @property
+    def request(self) -> web.Request:
+        """The one that it began with."""
+        return self._request
+
+    def say_it_gives_way(self) -> None:
+        """Say that its place is a newer one's now, if it takes that at once."""
+        self._put(_GAVE_WAY_FRAME)
+
     def cut(self) -> None:
-        """End it at once; whoever waits idly gives its place to a newer one."""
+        """End it at once."""
         if self._request.transport is not None:
             abort(self._request.transport)
 

@@ -1,21 +1,22 @@
 """Tables and lists of facts in a terminal: escaped, and no wider than it.
 
-Owns layout alone. Where a table is too wide, ids go on lines of their own below the row, then
-columns that may be left out are (and said), then long text is folded; what is still too wide
-becomes several tables, each led by the first column. Nothing is cut off, and an id stays in one
-piece. Every cell is text from elsewhere (node/shown_text.py, T72).
+Owns layout alone; rich is loaded when something is laid out. Where a table is too wide, ids go on
+lines of their own below the row, then columns that may be left out are (and said), then long text
+is folded; what is still too wide becomes several tables, each led by the first column. Nothing is
+cut off, and an id stays in one piece. Every cell is text from elsewhere (node/shown_text.py, T72).
 """
 
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
-
-from rich.cells import cell_len, chop_cells
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from strongroom.node.shown_text import shown
 from strongroom.node.terminal.printing import note
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
 
 WIDTH = 80
 """Columns where there is no terminal to ask."""
@@ -52,10 +53,12 @@ def table(
         style: of a cell.
         drop: columns that may be left out, the first one first; those that say nothing before.
     """
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    from rich.text import Text
+
+    console = _console()
     cells = [[shown(cell) for cell in row] for row in rows]
     widths = [
-        max(map(cell_len, (name, *(row[at] for row in cells)))) for at, name in enumerate(names)
+        max(map(_cell_len, (name, *(row[at] for row in cells)))) for at, name in enumerate(names)
     ]
     right = {
         at for at in range(len(names)) if rows and all(_NUMBER.fullmatch(row[at]) for row in cells)
@@ -82,14 +85,16 @@ def table(
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:
     """Names and values in two columns; a long value goes on below."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    from rich.cells import chop_cells
+
+    console = _console()
     room = columns()
-    longest = max(cell_len(shown(name)) for name, _ in pairs)
+    longest = max(_cell_len(shown(name)) for name, _ in pairs)
     width = min(longest, max(FOLDED_MIN, room - _GAP - ID_WIDTH))
     for name, value in pairs:
         lines = folded(shown(value), max(FOLDED_MIN, room - width - _GAP))
         head = shown(name)
-        if cell_len(head) > width:
+        if _cell_len(head) > width:
             for part in chop_cells(head, room):
                 console.print(part)
             head = ""
@@ -100,7 +105,7 @@ def facts(pairs: Sequence[tuple[str, object]]) -> None:
 
 def paragraph(text: object) -> None:
     """A sentence, or some, folded to the terminal's width."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = _console()
     for line in folded(shown(text), columns()):
         console.print(line)
 
@@ -113,9 +118,11 @@ def or_dash(value: object) -> str:
 def folded(text: str, width: int) -> list[str]:
     """Text that is escaped already in lines of at most so many columns, broken between words where
     that is possible."""
+    from rich.cells import chop_cells
+
     lines = [""]
     for word in text.split(" "):
-        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+        if lines[-1] and _cell_len(lines[-1]) + 1 + _cell_len(word) <= width:
             lines[-1] += f" {word}"
             continue
         pieces = chop_cells(word, width) or [""]
@@ -126,13 +133,25 @@ def folded(text: str, width: int) -> list[str]:
     return lines
 
 
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def _cell_len(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def _least(
     at: int, names: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int]
 ) -> int:
     """How narrow a column may become: an id stays in one piece, text is folded."""
     if any(_ID.fullmatch(row[at]) for row in cells):
         return widths[at]
-    return min(widths[at], max(FOLDED_MIN, cell_len(names[at])))
+    return min(widths[at], max(FOLDED_MIN, _cell_len(names[at])))
 
 
 def _arranged(
@@ -207,11 +226,13 @@ def _folded(
 
 
 def _aligned(text: str, width: int, right: bool) -> str:
-    space = " " * max(0, width - cell_len(text))
+    space = " " * max(0, width - _cell_len(text))
     return space + text if right else text + space
 
 
-def _styled(texts: Sequence[str], columns: Sequence[tuple[str, int]], style: Style) -> Text:
+def _styled(texts: Sequence[str], columns: Sequence[tuple[str, int]], style: Style) -> "Text":
+    from rich.text import Text
+
     line = Text()
     for at, (text, (name, _)) in enumerate(zip(texts, columns, strict=True)):
         line.append(" " * _GAP if at else "").append(text, style=style(name, text.strip()))

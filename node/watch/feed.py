@@ -110,7 +110,7 @@ class LiveFeed:
             with suppress(StrongroomError, OSError, ValueError, RecursionError):
                 async with asyncio.timeout(SERVICE_SECONDS):
                     calls: list[tuple[str, dict[str, Any]]] = [
-                        ("service_info", {}),
+                        ("service_info", {"genesis": False}),
                         ("service_nodes", {}),
                     ]
                     info, nodes = await reader.ask_all(calls)
@@ -202,7 +202,7 @@ async def from_files(reader: LedgerReader, back: int = BACK_BLOCKS) -> AsyncIter
         head = reader.head(height)
         now = head["time_ms"] / 1000
         if height == first:
-            yield ServiceTold(now, await reader.ask("service_info"))
+            yield ServiceTold(now, await reader.ask("service_info", genesis=False))
             yield NodesTold(now, await reader.ask("service_nodes"))
         yield HeadTold(now, head)
         block = await reader.ask("ledger_block", height=height)

@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from strongroom.consensus.errors import ClientFault
+from strongroom.consensus.types import PublicKey
 from strongroom.node import faults, tls
 from strongroom.node.client.calls.beating import Heart
 from strongroom.node.client.calls.events import Events
@@ -57,6 +58,8 @@ class Connection:
         self.endpoint = endpoint
         self.tls_digest = tls_digest
         """SHA-256 of the peer's SubjectPublicKeyInfo, 32 bytes."""
+        self.node_key = PublicKey(b"")
+        """Of the node behind it, from its verified claims, once it is admitted."""
         self.alive = True
         self.ended = Disconnected(f"{endpoint}: the connection ended")
         """Why it ended, once it has."""

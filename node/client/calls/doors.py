@@ -5,15 +5,18 @@ Owns the beginning of connections and their two tasks. Which endpoint, and when,
 
 import asyncio
 import ssl
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
 
+from strongroom.consensus.errors import AttestationError, StrongroomError
+from strongroom.consensus.types import PublicKey
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.lifetime import fenced, start_in
 from strongroom.node.client.calls.pulse import PATIENCE_SECONDS_MAX
-from strongroom.node.client.errors import Disconnected
+from strongroom.node.client.errors import Disconnected, NotTrusted
 
 ADMIT_SECONDS_MAX = 10.0
 SURVEY_SECONDS_MAX = 1.5
@@ -31,7 +34,7 @@ class Doors:
     ) -> None:
         self._trust, self._http, self._context, self._group = trust, http, context, group
 
-    async def enter(self, endpoint: str, patience: float) -> tuple[Connection, str, bytes]:
+    async def enter(self, endpoint: str, patience: float) -> tuple[Connection, str, PublicKey]:
         """A connection to an admitted node, its name and its node key.
 
         Args:
@@ -57,11 +60,23 @@ class Doors:
             raise Disconnected(
                 f"{endpoint}: connected, but no answer in {ADMIT_SECONDS_MAX:g} s"
             ) from None
+        except (NotTrusted, AttestationError) as fault:
+            other = await self._of_another_service(connection)
+            await connection.close()
+            raise (other or fault) from None
         except BaseException:
             await connection.close()
             raise
         connection.admitted(patience)
+        connection.node_key = enclave.claims.node_key
         return connection, enclave.claims.node, enclave.claims.node_key
+
+    async def _of_another_service(self, connection: Connection) -> NotTrusted | None:
+        """Why a node that was refused is: it says itself that it is of another service."""
+        with suppress(StrongroomError, TimeoutError):
+            async with asyncio.timeout(SURVEY_SECONDS_MAX):
+                return self._trust.is_another(await connection.ask("service_info", genesis=False))
+        return None
 
     async def status(self, endpoint: str) -> dict[str, Any] | None:
         """What is said there of itself, trusting nothing; None: no answer."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from strongroom.consensus.errors import AttestationError, StrongroomError
 from strongroom.consensus.quorum import Quorum
+from strongroom.consensus.types import PublicKey
 from strongroom.enclave.outside.trust import Trust
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.doors import ADMIT_SECONDS_MAX, Doors
@@ -176,13 +177,34 @@ class Nodes:
         known = [height for height in heights if type(height) is int]
         return max(known) if len(known) >= Quorum(len(self.endpoints)).size else None
 
-    async def opinions(self, method: str, **params: Any) -> list[dict[str, Any]]:
-        """What each node says that can be had and admitted now: one document per validator."""
-        asked = await asyncio.gather(
-            *(self._opinion(endpoint, method, params) for endpoint in self.endpoints)
-        )
-        by_node = {key: document for key, document in filter(None, asked)}
-        return list(by_node.values())
+    async def opinions(
+        self,
+        method: str,
+        *,
+        few: int = 0,
+        enough: Callable[[list[dict[str, Any]]], bool] = lambda _: False,
+        **params: Any,
+    ) -> list[dict[str, Any]]:
+        """What nodes say that can be had and admitted now: one document per validator.
+
+        Args:
+            method: its name.
+            few: so many are asked first, the node that is talked to before others.
+            enough: is what they say all that is wanted? Else all others are asked, too.
+            params: of the method, by name.
+        """
+        at = None if self.current is None else self.current.endpoint
+        order = sorted(self.endpoints, key=lambda endpoint: endpoint != at)
+        by_node: dict[PublicKey, dict[str, Any]] = {}
+        for some in (order[:few], order[few:]):
+            asked = (self._opinion(endpoint, method, params) for endpoint in some)
+            by_node |= filter(None, await asyncio.gather(*asked))
+            # Another epoch may have begun meanwhile: f+1 of the newest have an honest one among
+            # them, a mixture of two need not.
+            said = [document for key, document in by_node.items() if self._is_validator(key)]
+            if some and enough(said):
+                break
+        return said
 
     async def keep_spare(self) -> None:
         """Keep a second connection ready, until cancelled."""
@@ -199,9 +221,17 @@ class Nodes:
 
     async def _opinion(
         self, endpoint: str, method: str, params: dict[str, Any]
-    ) -> tuple[bytes, dict[str, Any]] | None:
+    ) -> tuple[PublicKey, dict[str, Any]] | None:
+        current = self.current
         try:
             async with asyncio.timeout(ADMIT_SECONDS_MAX):
+                if (
+                    current is not None
+                    and current.endpoint == endpoint
+                    and self._is_validator(current.node_key)
+                ):
+                    document = await current.ask(method, **params)
+                    return (current.node_key, document) if isinstance(document, dict) else None
                 connection, _, key = await self._doors.enter(endpoint, PATIENCE_SECONDS_MAX)
                 try:
                     document = await connection.ask(method, **params)
@@ -210,6 +240,11 @@ class Nodes:
         except (StrongroomError, TimeoutError):
             return None
         return (key, document) if isinstance(document, dict) else None
+
+    def _is_validator(self, node_key: PublicKey) -> bool:
+        """Is the node of this key a validator of the newest epoch?"""
+        epoch = self._trust.epoch
+        return epoch is not None and epoch.description.index_of(node_key) is not None
 
     def _ready(self) -> list[str]:
         """Endpoints that do not rest, the next one first."""

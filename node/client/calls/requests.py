@@ -384,12 +384,22 @@ async def believed_height(trust: Trust, nodes: Nodes, pipeline: Pipeline) -> int
     one, confirm it."""
     if pipeline.newest is None or trust.epoch is None:
         return 0
-    needed, heights = trust.epoch.description.quorum.faults + 1, list[int]()
-    for attempt in range(CONFIRM_ROUNDS_MAX):
-        said = await nodes.opinions("ledger_transaction", id=pipeline.newest)
+    needed, named = trust.epoch.description.quorum.faults + 1, pipeline.height
+
+    def confirmed(said: list[dict[str, Any]]) -> int:
+        """The highest that f+1 of them confirm."""
         heights = sorted((_final_height(one) for one in said), reverse=True)
-        if len(heights) >= needed and heights[needed - 1]:
-            return min(heights[needed - 1], pipeline.height)
+        return min(heights[needed - 1], named) if len(heights) >= needed else 0
+
+    for attempt in range(CONFIRM_ROUNDS_MAX):
+        said = await nodes.opinions(
+            "ledger_transaction",
+            few=needed,
+            enough=lambda said: confirmed(said) == named,
+            id=pipeline.newest,
+        )
+        if height := confirmed(said):
+            return height
         await asyncio.sleep(CONFIRM_SECONDS * (attempt + 1))
     return 0
 

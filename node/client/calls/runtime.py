@@ -53,7 +53,7 @@ class ClientRuntime:
     ) -> None:
         self.service, self.identity, self.timeout = service, identity, timeout
         self._spare = spare and not one_shot
-        self.trust = Trust(service.pin)
+        self.trust = Trust(service.pin, service.kept_genesis())
         self._on_waiting, self._on_sealed, self._one_shot = on_waiting, on_sealed, one_shot
         self._first = (
             random.randrange(len(service.endpoints)) if first_endpoint is None else first_endpoint

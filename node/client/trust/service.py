@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import ChainId
-from strongroom.enclave.proofs.genesis import chain_of
-from strongroom.node import config as node_config
+from strongroom.enclave.proofs.genesis import GENESIS_BYTES_MAX, chain_of
 from strongroom.node.client.identities import KeyFolder
 from strongroom.node.credentials import Credential, load_optional
 from strongroom.node.layout import ClusterLayout
@@ -44,8 +43,17 @@ class Service:
         """Where it lies."""
         return self.keys.directory.parent
 
+    def kept_genesis(self) -> bytes | None:
+        """The file genesis.bin beside service.json, if it is there: `Trust` checks whose it is."""
+        path = ClusterLayout(self.folder).genesis
+        with suppress(OSError):
+            return path.read_bytes() if path.stat().st_size <= GENESIS_BYTES_MAX else None
+        return None
+
     def name_of(self, endpoint: str) -> str:
         """The node behind an endpoint, when it is one of this folder; else its host and port."""
+        from strongroom.node import config as node_config  # only words need it
+
         for node in ClusterLayout(self.folder).nodes():
             with suppress(OperatorFault, OSError):
                 if f"https://{node_config.load(node.config).rpc}" == endpoint:

@@ -34,7 +34,7 @@ export class Feed extends EventTarget {
   async begin() {
     try {
       const [service, status] = await Promise.all([
-        this.rpc.ask("service_info"),
+        this.rpc.ask("service_info", { genesis: false }),
         this.rpc.ask("node_status"),
       ]);
       if (this.service && this.service.pin !== service.pin) location.reload();

@@ -1,4 +1,6 @@
-"""The help of every command is quick: it loads no cryptography, no network, no solver."""
+"""The help of every command is quick: it loads no cryptography, no network, no solver, nothing that
+validates.
+"""
 
 import json
 import subprocess
@@ -21,6 +23,7 @@ HEAVY = (
     "numpy",
     "pkcs11",
     "prometheus_client",
+    "pydantic",
     "sklearn",
     "ssl",
     "structlog",

@@ -294,3 +294,27 @@ async def test_every_address_of_both_kinds_is_listened_on() -> None:
 def test_an_address_in_both_forms_is_this_machines_own() -> None:
     assert listening.is_loopback("::ffff:127.0.0.1")
     assert not listening.is_loopback("::ffff:10.0.0.1")
+
+
+class Wire:
+    """A transport that only ends."""
+
+    aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_T31_as_many_farewells_at_a_time_as_refusals_and_each_place_free_at_once() -> None:
+    listener = Listener("x", BOUNDS, lambda _: asyncio.Protocol(), None, refused_max=1)
+    wires: list[Any] = [Wire(), Wire()]
+    for wire in wires:
+        guest = Guest(listener, "10.0.0.1")
+        guest.transport = wire
+        listener.guests.add(guest)
+        guest.give_way()
+    assert [wire.aborted for wire in wires] == [False, True]
+    assert listener.guests == set()
+    assert listener.gave_way == 2
+    listener.close()
+    assert wires[0].aborted

@@ -47,6 +47,17 @@ async def test_params_go_by_name_or_by_position() -> None:
         }
 
 
+async def test_the_service_is_told_with_its_genesis_unless_that_is_left_out() -> None:
+    async with opened() as door:
+        whole = (await door.call("service_info"))["result"]
+        assert type(whole["genesis"]) is str
+        assert (await door.call("service_info", [True]))["result"] == whole
+        assert (await door.call("service_info", {"genesis": True}))["result"] == whole
+        for left_out in ([False], {"genesis": False}):
+            less = (await door.call("service_info", left_out))["result"]
+            assert less == {**whole, "genesis": None}
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [

@@ -5,17 +5,24 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
 import structlog
 import uvloop
+from aiohttp import WSCloseCode
 from tests.hang import HANG_SECONDS
 from tests.node.rpc.fake import FakeBackend
 
 from strongroom.node import tls
+from strongroom.node.machine import listening
+from strongroom.node.rpc import websocket
 from strongroom.node.rpc.http import make_app, serve
+from strongroom.node.rpc.idle_sockets import IdleSockets
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.monitoring import make_health_app
 
@@ -37,6 +44,10 @@ class Door:
     async def status(self, path: str = "/health/live") -> int:
         async with self._http.get(f"{self._url}{path}", ssl=self._context) as response:
             return response.status
+
+    async def metrics(self) -> str:
+        async with self._http.get(f"{self.health}/metrics") as response:
+            return await response.text()
 
     async def health_status(self, path: str) -> int:
         async with self._http.get(f"{self.health}{path}") as response:
@@ -119,12 +130,94 @@ def test_T31_an_idle_websocket_gives_way_and_one_that_is_told_of_blocks_does_not
             )
             assert (await told.receive_json())["result"] == 1
             third = await door.websocket()
-            assert (await idle.receive()).type in (
-                aiohttp.WSMsgType.CLOSED,
-                aiohttp.WSMsgType.ERROR,
-            )
+            await _told_that_it_gave_way(door, idle)
             for one in (told, third):
                 await one.send_json({"jsonrpc": "2.0", "id": 2, "method": "node_status"})
                 assert (await one.receive_json())["id"] == 2
 
     run(test())
+
+
+async def _told_that_it_gave_way(door: Door, idle: aiohttp.ClientWebSocketResponse) -> None:
+    """It is closed with a reason, and counted."""
+    last = await idle.receive()
+    assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, WSCloseCode.TRY_AGAIN_LATER)
+    assert last.extra == websocket.GAVE_WAY.decode()
+    counted = 'strongroom_rpc_rejected_total{reason="gave_way"} 1.0'
+    assert counted in (await door.metrics()).splitlines()
+
+
+ONE_ADDRESS = RpcLimits(address_connections_max=2, websocket_idle_seconds=0.0, give_way_seconds=60)
+
+
+def test_T31_the_longest_idle_websocket_of_a_full_address_gives_way_to_a_newcomer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        async with opened(tmp_path, ONE_ADDRESS) as door:
+            told, idle = [await door.websocket() for _ in range(2)]
+            await told.send_json(
+                {"jsonrpc": "2.0", "id": 1, "method": "ledger_subscribe", "params": ["blocks"]}
+            )
+            assert (await told.receive_json())["result"] == 1
+            await idle.send_json({"jsonrpc": "2.0", "id": 1, "method": "node_status"})
+            assert (await idle.receive_json())["id"] == 1  # told has been silent for longer
+            monkeypatch.setattr(listening, "is_loopback", lambda _: False)
+            third = await door.websocket()
+            await _told_that_it_gave_way(door, idle)
+            for one in (told, third):
+                await one.send_json({"jsonrpc": "2.0", "id": 2, "method": "node_status"})
+                assert (await one.receive_json())["id"] == 2
+
+    run(test())
+
+
+def test_T31_no_websocket_of_a_full_address_gives_way_that_was_heard_of_lately(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        limits = replace(ONE_ADDRESS, websocket_idle_seconds=HANG_SECONDS)
+        async with opened(tmp_path, limits) as door:
+            held = [await door.websocket() for _ in range(2)]
+            monkeypatch.setattr(listening, "is_loopback", lambda _: False)
+            assert await door.status() == 503
+            for one in held:
+                await one.send_json({"jsonrpc": "2.0", "id": 2, "method": "node_status"})
+                assert (await one.receive_json())["id"] == 2
+
+    run(test())
+
+
+class Heard:
+    """A WebSocket of an address, idle for so long."""
+
+    def __init__(self, address: str, idle: float) -> None:
+        self.request = SimpleNamespace(remote=address)
+        self._idle, self.ended, self.looks = idle, False, 0
+
+    @property
+    def idle_seconds(self) -> float:
+        self.looks += 1
+        return self._idle
+
+    def cut(self) -> None:
+        self.ended = True
+
+
+async def test_T31_nobody_gives_way_to_a_newcomer_of_another_address() -> None:
+    mine, busy, other = Heard("10.0.0.1", 20.0), Heard("10.0.0.1", 0.0), Heard("10.0.0.2", 90.0)
+    open_now: Any = {mine, busy, other}
+    sockets = IdleSockets(open_now, RpcLimits(), lambda _: None)
+    assert sockets.give_way_of("10.0.0.1")
+    assert mine.ended
+    assert open_now == {busy, other}
+    assert not sockets.give_way_of("10.0.0.1")
+    assert not other.ended
+
+
+async def test_T31_knocking_at_a_full_door_costs_no_search_each_time() -> None:
+    one = Heard("10.0.0.1", 1.0)
+    open_now: Any = {one}
+    sockets = IdleSockets(open_now, RpcLimits(), lambda _: None)
+    assert not any(sockets.give_way_of("10.0.0.1") for _ in range(1000))
+    assert one.looks < 100

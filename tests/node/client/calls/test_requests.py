@@ -357,3 +357,66 @@ def _with_header(genuine: Callable[..., Callable[[], dict[str, Any]]], header: b
         return lambda: {**describe(), "header": header}
 
     return reading
+
+
+# --- whom a height is asked of --------------------------------------------------------------------
+
+
+def _entered(client: Client, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Endpoints that are connected to from now on."""
+    doors, seen = client._runtime.nodes._doors, list[str]()
+    enter = doors.enter
+
+    async def noting(endpoint: str, patience: float) -> Any:
+        seen.append(endpoint)
+        return await enter(endpoint, patience)
+
+    monkeypatch.setattr(doors, "enter", noting)
+    return seen
+
+
+async def test_f_nodes_beside_the_one_that_is_talked_to_confirm_a_height(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T06: two of four agree; nobody else is connected to."""
+    async with funded(tmp_path, spare=False) as (_, client):
+        await client.call("payments.transfer", to=BOB.id, amount=1)
+        entered = _entered(client, monkeypatch)
+        assert await client.proven_height() == client.height > 0
+        assert len(entered) == 1
+
+
+@pytest.mark.lies
+async def test_all_are_asked_where_few_do_not_confirm_a_height(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T06: the node that named it says so again; the other one of the first two does not."""
+    async with funded(tmp_path, spare=False) as (service, client):
+        service.orderer.doctor = lambda _, place: replace(place, height=Height(10**9))
+        done = await client.call("payments.transfer", to=BOB.id, amount=1)
+        service.nodes[0].transaction_lies[done.id] = {"status": "final", "height": 10**9}
+        entered = _entered(client, monkeypatch)
+        assert await client.proven_height() == service.orderer.height - 1
+        assert len(entered) == 3
+
+
+async def test_who_is_no_validator_of_the_newest_epoch_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P6: an epoch begins while nodes are asked, and the one that is talked to is not in it."""
+    async with funded(tmp_path, spare=False) as (_, client):
+        nodes, current = client._runtime.nodes, client._runtime.nodes.current
+        assert current is not None
+        assert len(await nodes.opinions("node_status")) == 4
+        ask = current.ask
+
+        async def and_turn(method: str, **params: Any) -> Any:
+            said = await ask(method, **params)
+            gone.add(key)
+            return said
+
+        key, gone = current.node_key, set[bytes]()
+        known = nodes._is_validator
+        monkeypatch.setattr(current, "ask", and_turn)
+        monkeypatch.setattr(nodes, "_is_validator", lambda one: one not in gone and known(one))
+        assert len(await nodes.opinions("node_status")) == 3

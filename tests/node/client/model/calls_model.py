@@ -113,10 +113,11 @@ async def open_client(
         keys=KeyFolder(directory),
         folder=directory,
         credential="shown",
+        kept_genesis=lambda: None,
         name_of=lambda endpoint: endpoint.removeprefix("https://"),
     )
     trust_class = of["runtime"].Trust
-    of["runtime"].Trust = lambda _pin: ModelTrust(world)
+    of["runtime"].Trust = lambda *_: ModelTrust(world)
     try:
         one = of["runtime"].ClientRuntime(
             service,

@@ -370,11 +370,17 @@ class ModelDoors:
         start_in(self._group, connection.run())
         start_in(self._group, connection.beat())
         await self._trust.admit(connection)
-        return connection, f"n{index}", f"key {index}".encode()
+        connection.node_key = key = f"key {index}".encode()
+        return connection, f"n{index}", key
 
     async def status(self, endpoint: str) -> dict[str, Any] | None:
         index = int(endpoint[-1])
         return None if self._world.down_until[index] > self._world.now() else {"state": "voting"}
+
+
+def _index_of(node_key: bytes) -> int | None:
+    """All of the nodes are validators of each epoch."""
+    return int(node_key[-1:]) if node_key.startswith(b"key ") else None
 
 
 class ModelTrust:
@@ -395,7 +401,7 @@ class ModelTrust:
                 chain=b"",
                 epoch=number,
                 measurement=b"",
-                description=SimpleNamespace(quorum=quorum),
+                description=SimpleNamespace(quorum=quorum, index_of=_index_of),
                 since=self._world.now(),
                 grace_ms=60_000,
             )

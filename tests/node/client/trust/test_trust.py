@@ -17,8 +17,10 @@ from strongroom.consensus.statements import Kind
 from strongroom.consensus.types import Digest, Epoch, PublicKey, Signature
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.primitives import HybridKey, Secret, SigningKey
+from strongroom.enclave.proofs.genesis import GENESIS_BYTES_MAX
 from strongroom.node import tls
 from strongroom.node.client import Client, NotTrusted, Unreachable
+from strongroom.node.client.trust.service import load_service
 from strongroom.node.rpc.backend import Blob
 
 STRANGER = HybridKey(Secret(bytes(range(32))))
@@ -314,3 +316,73 @@ async def test_a_node_that_is_moved_to_is_checked_like_the_first(tmp_path: Path)
             await client.call("payments.issue", to=ISSUER.id, amount=5)
             assert client.node == "n2"
         assert service.payments(1) == 0
+
+
+# --- a genesis that is kept beside service.json ---------------------------------------------------
+
+
+def _kept(directory: Path, data: bytes) -> None:
+    (directory / "genesis.bin").write_bytes(data)
+
+
+@pytest.mark.lies
+async def test_a_kept_genesis_of_the_pin_is_asked_of_nobody(tmp_path: Path) -> None:
+    async with running(tmp_path) as service:
+        _kept(tmp_path, service.orderer.chain.cluster.genesis)
+        for node in service.nodes:
+            garbage_for_a_genesis(node)
+        async with Client.connect(tmp_path, ISSUER) as client:
+            assert (await client.call("payments.issue", to=ISSUER.id, amount=5)).height == 1
+
+
+@pytest.mark.parametrize("kept", [b"", b"\x00", None], ids=["empty", "garbage", "a stranger's"])
+async def test_a_kept_genesis_that_is_not_the_pins_is_as_if_it_were_not_there(
+    tmp_path: Path, kept: bytes | None
+) -> None:
+    """T15."""
+    async with running(tmp_path) as service:
+        _kept(tmp_path, make_cluster_genesis(4).genesis if kept is None else kept)
+        async with Client.connect(tmp_path, ISSUER) as client:
+            assert client.epoch.chain == service.orderer.chain.genesis.chain
+
+
+@pytest.mark.lies
+async def test_nodes_of_another_service_are_told_as_such_with_a_kept_genesis_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T15: they show nothing of the pinned one; what they say of themselves is for words alone."""
+    async with running(tmp_path) as service:
+        _kept(tmp_path, service.orderer.chain.cluster.genesis)
+        for node in service.nodes:
+            evidence_of_another_chain(node)
+            told = node.service_info
+            monkeypatch.setattr(
+                node, "service_info", lambda told=told: {**told(), "chain": Digest(bytes(32))}
+            )
+        with pytest.raises(NotTrusted, match="this is another one") as caught:
+            async with Client.connect(tmp_path, ISSUER):
+                pass
+        assert caught.value.reason == "pin"
+        assert service.payments() == 0
+
+
+@pytest.mark.lies
+async def test_a_node_that_says_it_is_the_pinned_service_is_refused_for_its_own_fault(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path) as service:
+        _kept(tmp_path, service.orderer.chain.cluster.genesis)
+        for node in service.nodes:
+            evidence_over_another_nonce(node)
+        with pytest.raises(AttestationError):
+            async with Client.connect(tmp_path, ISSUER):
+                pass
+
+
+async def test_of_what_is_larger_than_any_genesis_nothing_is_read(tmp_path: Path) -> None:
+    async with running(tmp_path):
+        with (tmp_path / "genesis.bin").open("wb") as file:
+            file.truncate(GENESIS_BYTES_MAX + 1)
+        assert load_service(tmp_path).kept_genesis() is None
+        (tmp_path / "genesis.bin").unlink()
+        assert load_service(tmp_path).kept_genesis() is None
