@@ -38,6 +38,7 @@ from strongroom.node.explorer.ledger_replay import AtEnd, FileLedger, NothingWai
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.index_view import IndexView, NoIndex
+from strongroom.node.ledger.outcome_record import joined, with_ids
 from strongroom.node.ledger.outcome_wish import read_wish
 from strongroom.node.ledger.segments import Kind
 
@@ -155,9 +156,9 @@ class PartStore:
         if height > self.newest_outcome:
             return data, None
         ids = b"".join(sha256(envelope).digest() for lane in lanes for envelope in lane)
-        recorded = self._read(Kind.OUTCOME, height)
+        recorded = joined(self._read(Kind.OUTCOME, height), header.digest, ids)
         outcome = Outcome.decode(recorded)
-        if (outcome.height, outcome.block, outcome.ids) != (height, header.digest, ids):
+        if outcome.height != height:
             raise NotInPart(f"the outcome of height {height} is of another block")
         if height >= len(self._leaves):
             if any(is_public(envelope) for lane in lanes for envelope in lane):
@@ -220,7 +221,8 @@ class PartStore:
         if isinstance(certificate, RecoveryCertificate):
             return EpochEntry(header, certificate, certificate.description, certificate.public_key)
         for height in range(low, max(0, low - WISH_WALK_MAX), -1):
-            wish = read_wish(Outcome.decode(self._read(Kind.OUTCOME, height)).wish)
+            record, block = self._read(Kind.OUTCOME, height), self._read(Kind.BLOCK, height)
+            wish = read_wish(Outcome.decode(with_ids(record, block)).wish)
             if wish is not None and wish[0].digest == header.next_epoch:
                 return EpochEntry(header, certificate, *wish)
         raise NotInPart(f"what block {low} opens stands in no outcome near it")

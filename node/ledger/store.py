@@ -13,7 +13,7 @@ from typing import Self
 
 import structlog
 
-from strongroom.consensus.errors import invariant
+from strongroom.consensus.errors import NotCanonical, invariant
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index, IndexDamaged
 from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Location, Segments
@@ -22,6 +22,11 @@ from strongroom.node.machine.durable_files import disk_faults
 UNINDEXED_MAX = 16_384
 """Records and transactions that wait for a sync to be indexed; the next record syncs by itself."""
 
+RecordOf = Callable[[bytes], bytes]
+"""What is stored of an outcome's payload."""
+WholeOf = Callable[[bytes, bytes], bytes]
+"""(what is stored, its block's payload): the outcome's payload again; NotCanonical when these do
+not belong together."""
 HashOf = Callable[[bytes], bytes]
 """Digest (32 bytes) by which the block of a payload is found; b"" for none."""
 TransactionsOf = Callable[[bytes], Iterable[tuple[bytes, int]]]
@@ -41,8 +46,11 @@ class BlockStore:
         transactions_of: TransactionsOf,
         hash_of: HashOf,
         leaf_of: HashOf,
+        record_of: RecordOf,
+        whole_of: WholeOf,
     ) -> None:
         self._segments, self._index, self._transactions_of = segments, index, transactions_of
+        self._record_of, self._whole_of = record_of, whole_of
         self._hash_of = {Kind.BLOCK: hash_of, Kind.OUTCOME: leaf_of}
         self._entries = Entries()
         self._synced_block = 0
@@ -60,6 +68,8 @@ class BlockStore:
         *,
         hash_of: HashOf = lambda _: b"",
         leaf_of: HashOf = lambda _: b"",
+        record_of: RecordOf = lambda outcome: outcome,
+        whole_of: WholeOf = lambda record, _: record,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         map_size: int = MAP_SIZE,
     ) -> Self:
@@ -76,7 +86,7 @@ class BlockStore:
         with disk_faults(directory):
             segments = Segments(directory / "ledger", segment_bytes_max)
             index = Index(directory / "index", map_size)
-            store = cls(segments, index, transactions_of, hash_of, leaf_of)
+            store = cls(segments, index, transactions_of, hash_of, leaf_of, record_of, whole_of)
             try:
                 try:
                     store._recover()
@@ -124,7 +134,7 @@ class BlockStore:
 
         Args:
             height: of its block.
-            payload: opaque here.
+            payload: opaque here; `record_of` says what is stored of it.
             ids: what `transactions_of` finds in the payload: (id, code) by position.
             leaf: what `leaf_of` makes of it: its leaf in the history.
 
@@ -132,7 +142,7 @@ class BlockStore:
             InvariantBroken: another height.
             DiskFault: the disk refused.
         """
-        self._append(Kind.OUTCOME, height, payload, ids, leaf)
+        self._append(Kind.OUTCOME, height, self._record_of(payload), ids, leaf)
 
     def sync(self, *, index: bool = True) -> None:
         """Make all that was appended durable, then index it: one write, one fdatasync, one index
@@ -186,11 +196,11 @@ class BlockStore:
         newest = self.newest_block if kind == Kind.BLOCK else self.newest_outcome
         if not 1 <= height <= newest:
             return None
-        place = self._place(kind, height)
-        if place is None:
-            return lambda: self._read_at(kind, height, None)
-        self._segments.make_readable(place)
-        return lambda: self._read_at(kind, height, place)
+        places = self._places_of(kind, height)
+        for place in places:
+            if place is not None:
+                self._segments.make_readable(place)
+        return lambda: self._read_at(kind, height, places)
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced
@@ -230,20 +240,38 @@ class BlockStore:
     def _read(self, kind: Kind, height: int, newest: int) -> bytes | None:
         if not 1 <= height <= newest:
             return None
-        return self._read_at(kind, height, self._place(kind, height))
+        return self._read_at(kind, height, self._places_of(kind, height))
 
     def _place(self, kind: Kind, height: int) -> Location | None:
         return self._entries.places[kind].get(height) or self._index.place(kind, height)
 
-    def _read_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
+    def _places_of(self, kind: Kind, height: int) -> list[Location | None]:
+        """Where a payload stands: a block's, or an outcome's behind that of its block."""
+        kinds = (Kind.BLOCK,) if kind == Kind.BLOCK else (Kind.BLOCK, Kind.OUTCOME)
+        return [self._place(each, height) for each in kinds]
+
+    def _read_at(self, kind: Kind, height: int, places: Sequence[Location | None]) -> bytes:
         try:
-            if place is None:
-                raise CorruptRecord(self._segments.path(height), 0, "not in the index", height)
-            return self._segments.read(kind, height, place)
+            block = self._record_at(Kind.BLOCK, height, places[0])
+            if kind == Kind.BLOCK:
+                return block
+            return self._whole(height, self._record_at(kind, height, places[1]), block, places[1])
         except CorruptRecord as damage:
             self._index.distrust()
             self.on_damage(damage)
             raise
+
+    def _record_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
+        if place is None:
+            raise CorruptRecord(self._segments.path(height), 0, "not in the index", height)
+        return self._segments.read(kind, height, place)
+
+    def _whole(self, height: int, record: bytes, block: bytes, place: Location | None) -> bytes:
+        try:
+            return self._whole_of(record, block)
+        except NotCanonical as error:
+            at = (self._segments.path(place.segment), place.offset) if place else (Path(), 0)
+            raise CorruptRecord(*at, str(error), height) from error
 
     def _recover(self) -> None:
         """Find what is stored, compare it with what the index knows was durable, cut the torn tail,
@@ -315,10 +343,19 @@ class BlockStore:
         for record in self._segments.scan(since, self._heights_before(since)):
             if record.height <= indexed.of(record.kind):
                 continue
-            ids = list(self._transactions_of(record.payload)) if record.kind == Kind.OUTCOME else []
-            hash = self._hash_of[record.kind](record.payload)
+            payload, ids = record.payload, []
+            if record.kind == Kind.OUTCOME:
+                block = self._block_below(record.height, entries)
+                payload = self._whole(record.height, payload, block, record.location)
+                ids = list(self._transactions_of(payload))
+            hash = self._hash_of[record.kind](payload)
             entries.add(record.kind, record.height, record.location, ids, hash)
             if entries.count >= UNINDEXED_MAX:
                 self._index.write(entries)
                 entries = Entries()
         self._index.write(entries)
+
+    def _block_below(self, height: int, entries: Entries) -> bytes:
+        """The block of an outcome that is being indexed; it stands before it."""
+        place = entries.places[Kind.BLOCK].get(height) or self._index.place(Kind.BLOCK, height)
+        return self._record_at(Kind.BLOCK, height, place)
