@@ -11,6 +11,7 @@ wrong.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -36,11 +37,11 @@ from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain, veri
 from strongroom.node.client.audit.ledger_files import find_ledger, open_segments, read_genesis
 from strongroom.node.explorer.ledger_replay import AtEnd, FileLedger, NothingWaits
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
-from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.index_view import IndexView, NoIndex
 from strongroom.node.ledger.outcome_record import joined, with_ids
 from strongroom.node.ledger.outcome_wish import read_wish
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.transaction_table import Found
 
 UNCERTIFIED_WALK_MAX = 1_024
 """Blocks up to the next one with a certificate of its own, at most."""
@@ -107,7 +108,7 @@ class PartStore:
             NotInPart: the index knows no such place: only all outcomes together show that there is
                 none, or which refusal was the first.
         """
-        found = self._index.find_transaction(identifier)
+        found = self._index.find_transaction(identifier, partial(self._stands, identifier))
         data = None if found is None else self.outcome(found.height)
         if found is None or data is None or found.code != Code.EXECUTED:
             raise NotInPart("no executed transaction of this id is indexed")
@@ -116,6 +117,11 @@ class PartStore:
             raise NotInPart("another transaction stands there")
         self._check_no_grace()
         return found
+
+    def _stands(self, identifier: bytes, found: Found) -> bool:
+        data = self.outcome(found.height)
+        ids = Outcome.decode(data).ids_and_codes() if data else []
+        return ids[found.position : found.position + 1] == [(identifier, found.code)]
 
     def find_block(self, hash: bytes) -> int:
         """Height of the block of this digest.

@@ -11,9 +11,9 @@ from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.client.audit.ledger_files import open_segments
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
-from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.outcome_record import with_ids
 from strongroom.node.ledger.segments import Heights, Kind, Location, Segments
+from strongroom.node.ledger.transaction_table import Found
 
 
 class FileStore:

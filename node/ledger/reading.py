@@ -14,7 +14,12 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Height
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate, header_hash
+from strongroom.node.ledger.block_record import (
+    StoredBlock,
+    header_and_certificate,
+    header_hash,
+    id_at,
+)
 from strongroom.node.ledger.outcome_record import with_ids, without_ids
 from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX
 from strongroom.node.ledger.store import BlockStore
@@ -48,6 +53,7 @@ def open_store(directory: Path, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> B
         leaf_of=leaf_of,
         record_of=without_ids,
         whole_of=with_ids,
+        id_at=id_at,
         segment_bytes_max=segment_bytes_max,
     )
 

@@ -15,8 +15,10 @@ import structlog
 
 from strongroom.consensus.errors import NotCanonical, invariant
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
-from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index, IndexDamaged
+from strongroom.node.ledger.index import MAP_SIZE, Entries, Index, IndexDamaged
 from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX, Heights, Kind, Location, Segments
+from strongroom.node.ledger.sorted_runs import PREFIX_SIZE
+from strongroom.node.ledger.transaction_table import EXECUTED, Found
 from strongroom.node.machine.durable_files import disk_faults
 
 UNINDEXED_MAX = 16_384
@@ -24,6 +26,8 @@ UNINDEXED_MAX = 16_384
 
 RecordOf = Callable[[bytes], bytes]
 """What is stored of an outcome's payload."""
+IdAt = Callable[[bytes, int], bytes]
+"""The id at a position of a block's payload, empty if none is there; raises NotCanonical."""
 WholeOf = Callable[[bytes, bytes], bytes]
 """(what is stored, its block's payload): the outcome's payload again; NotCanonical when these do
 not belong together."""
@@ -48,9 +52,10 @@ class BlockStore:
         leaf_of: HashOf,
         record_of: RecordOf,
         whole_of: WholeOf,
+        id_at: IdAt | None,
     ) -> None:
         self._segments, self._index, self._transactions_of = segments, index, transactions_of
-        self._record_of, self._whole_of = record_of, whole_of
+        self._record_of, self._whole_of, self._id_at = record_of, whole_of, id_at
         self._hash_of = {Kind.BLOCK: hash_of, Kind.OUTCOME: leaf_of}
         self._entries = Entries()
         self._synced_block = 0
@@ -70,6 +75,7 @@ class BlockStore:
         leaf_of: HashOf = lambda _: b"",
         record_of: RecordOf = lambda outcome: outcome,
         whole_of: WholeOf = lambda record, _: record,
+        id_at: IdAt | None = None,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         map_size: int = MAP_SIZE,
     ) -> Self:
@@ -86,7 +92,9 @@ class BlockStore:
         with disk_faults(directory):
             segments = Segments(directory / "ledger", segment_bytes_max)
             index = Index(directory / "index", map_size)
-            store = cls(segments, index, transactions_of, hash_of, leaf_of, record_of, whole_of)
+            store = cls(
+                segments, index, transactions_of, hash_of, leaf_of, record_of, whole_of, id_at
+            )
             try:
                 try:
                     store._recover()
@@ -204,16 +212,19 @@ class BlockStore:
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced
-        or not."""
-        indexed = self._index.find_transaction(identifier)
-        if indexed is not None and indexed.code == EXECUTED:
-            return indexed
+        or not.
+
+        Raises:
+            CorruptRecord: the block that tells is damaged.
+            IndexDamaged: the index is; the next opening rebuilds it.
+        """
         recent = self._entries.find_transaction(identifier)
-        return (
-            recent
-            if indexed is None or (recent is not None and recent.code == EXECUTED)
-            else indexed
+        if recent is not None and recent.code == EXECUTED:
+            return recent
+        indexed = self._index.find_transaction(
+            identifier, lambda found: self._stands(identifier, found)
         )
+        return recent if indexed is None else indexed
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block of this digest, among what is synced."""
@@ -236,6 +247,26 @@ class BlockStore:
         if self._entries.count >= UNINDEXED_MAX:
             self.sync()
         self._entries.add(kind, height, self._segments.append(kind, height, payload), ids, hash)
+
+    def _stands(self, identifier: bytes, found: Found) -> bool:
+        """Whether a transaction stands where the index says that one stands which begins alike."""
+        there = self._id_there(found)
+        if there[:PREFIX_SIZE] != identifier[:PREFIX_SIZE]:
+            self._index.distrust()
+            where = f"height {found.height}, {found.position} begins otherwise than it says"
+            raise IndexDamaged(self._index.directory, where)
+        return there == identifier
+
+    def _id_there(self, found: Found) -> bytes:
+        block = self.block(found.height) or b""
+        if self._id_at is None:
+            ids = list(self._transactions_of(self.outcome(found.height) or b""))
+            return ids[found.position][0] if found.position < len(ids) else b""
+        try:
+            return self._id_at(block, found.position) if block else b""
+        except NotCanonical as error:
+            path = self._segments.path(found.height)
+            raise CorruptRecord(path, 0, str(error), found.height) from error
 
     def _read(self, kind: Kind, height: int, newest: int) -> bytes | None:
         if not 1 <= height <= newest:
