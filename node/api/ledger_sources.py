@@ -11,8 +11,8 @@ from strongroom.consensus.types import TransactionId
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
-from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.transaction_table import Found
 
 
 class Records(Protocol):

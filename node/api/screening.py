@@ -23,6 +23,9 @@ from strongroom.node.rpc.jsonrpc import InvalidParams
 
 SESSIONS_KEPT_MAX = 65_536
 """Ids that were found in the index, so that the next call in their session costs one look-up."""
+SOUGHT_MAX = 64
+"""Sessions of one submission that are looked for in vain: that takes a look into each run of the
+index (ledger/transaction_table.py), some 100 µs together, and nothing of who asks."""
 BEHIND_BLOCKS = 16
 """A node that lags further behind than this does not judge sessions; clients ask again over smaller
 gaps."""
@@ -59,6 +62,7 @@ class Screen:
         epoch = ledger.epoch()
         faults: dict[int, RpcFault] = {}
         opened: set[bytes] = set()
+        in_vain = 0
         for at, envelope in enumerate(envelopes):
             try:
                 fields = read_envelope(envelope)
@@ -71,7 +75,8 @@ class Screen:
                 if fields[2] != epoch:
                     fault = self._call_of_another_epoch(envelope, fields[2], epoch)
                 if fault is None and fields[3] not in sessions and fields[3] not in opened:
-                    fault = self._unknown(envelope, fields[3])
+                    fault = self._unknown(envelope, fields[3]) if in_vain < SOUGHT_MAX else _many()
+                    in_vain += fault is not None
             elif kind == OPENING:
                 if fields[2] != epoch:
                     fault = wrong_epoch(envelope, "opens a session in", fields[2], epoch)
@@ -120,6 +125,14 @@ class Screen:
         except Unsigned:
             return _refused(envelope, Code.DOES_NOT_OPEN)
         return None
+
+
+def _many() -> RpcFault:
+    return Overloaded(
+        f"{SOUGHT_MAX} sessions of this submission are not known here: open them, or ask again "
+        "for those that are",
+        retry_after_ms=BEHIND_RETRY_MS,
+    )
 
 
 def wrong_epoch(envelope: bytes, what: str, named: int, epoch: int) -> WrongChainOrEpoch:

@@ -9,12 +9,12 @@ payments.
 from contextlib import suppress
 from dataclasses import dataclass
 
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.bench.readings import allocated
 from strongroom.node.bench.report import Document
 from strongroom.node.client.audit.ledger_files import open_segments
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.frames import HEADER_SIZE, TornTail
+from strongroom.node.ledger.outcome_record import parts_of
 from strongroom.node.ledger.segments import Heights, Kind
 
 
@@ -29,7 +29,7 @@ class Sizes:
     write_sets: int
     """Sealed changes in outcomes: a restart and a joiner apply these instead of executing anew."""
     outcomes: int
-    """The rest of outcomes: ids, codes, claims; what receipts are made from."""
+    """The rest of outcomes: codes, claims; with ids, which blocks tell, receipts are made of it."""
     frames: int
     """Lengths, checksums and markers of records and files."""
     index: int
@@ -56,12 +56,11 @@ def sizes_of(layout: NodeLayout) -> Sizes:
             if record.kind == Kind.BLOCK:
                 blocks += size
                 continue
-            outcome = Outcome.decode(record.payload)
-            sealed = sum(map(len, outcome.results))
-            results += sealed
-            write_sets += len(outcome.write_set)
-            outcomes += size - sealed - len(outcome.write_set)
-            transactions += outcome.count
+            parts = parts_of(record.payload)
+            results += parts.results
+            write_sets += parts.write_set
+            outcomes += size - parts.results - parts.write_set
+            transactions += parts.count
     return Sizes(
         blocks=blocks,
         results=results,

@@ -11,6 +11,7 @@ wrong.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
@@ -36,10 +37,11 @@ from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain, veri
 from strongroom.node.client.audit.ledger_files import find_ledger, open_segments, read_genesis
 from strongroom.node.explorer.ledger_replay import AtEnd, FileLedger, NothingWaits
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
-from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.index_view import IndexView, NoIndex
+from strongroom.node.ledger.outcome_record import joined, with_ids
 from strongroom.node.ledger.outcome_wish import read_wish
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.transaction_table import Found
 
 UNCERTIFIED_WALK_MAX = 1_024
 """Blocks up to the next one with a certificate of its own, at most."""
@@ -106,7 +108,7 @@ class PartStore:
             NotInPart: the index knows no such place: only all outcomes together show that there is
                 none, or which refusal was the first.
         """
-        found = self._index.find_transaction(identifier)
+        found = self._index.find_transaction(identifier, partial(self._stands, identifier))
         data = None if found is None else self.outcome(found.height)
         if found is None or data is None or found.code != Code.EXECUTED:
             raise NotInPart("no executed transaction of this id is indexed")
@@ -115,6 +117,11 @@ class PartStore:
             raise NotInPart("another transaction stands there")
         self._check_no_grace()
         return found
+
+    def _stands(self, identifier: bytes, found: Found) -> bool:
+        data = self.outcome(found.height)
+        ids = Outcome.decode(data).ids_and_codes() if data else []
+        return ids[found.position : found.position + 1] == [(identifier, found.code)]
 
     def find_block(self, hash: bytes) -> int:
         """Height of the block of this digest.
@@ -154,10 +161,10 @@ class PartStore:
         lanes = ordered_lanes(parent, header, block.batches, len(description.validators))
         if height > self.newest_outcome:
             return data, None
-        ids = b"".join(sha256(envelope).digest() for lane in lanes for envelope in lane)
-        recorded = self._read(Kind.OUTCOME, height)
+        ids = [sha256(envelope).digest() for lane in lanes for envelope in lane]
+        recorded = joined(self._read(Kind.OUTCOME, height), header.digest, ids)
         outcome = Outcome.decode(recorded)
-        if (outcome.height, outcome.block, outcome.ids) != (height, header.digest, ids):
+        if outcome.height != height:
             raise NotInPart(f"the outcome of height {height} is of another block")
         if height >= len(self._leaves):
             if any(is_public(envelope) for lane in lanes for envelope in lane):
@@ -220,7 +227,8 @@ class PartStore:
         if isinstance(certificate, RecoveryCertificate):
             return EpochEntry(header, certificate, certificate.description, certificate.public_key)
         for height in range(low, max(0, low - WISH_WALK_MAX), -1):
-            wish = read_wish(Outcome.decode(self._read(Kind.OUTCOME, height)).wish)
+            record, block = self._read(Kind.OUTCOME, height), self._read(Kind.BLOCK, height)
+            wish = read_wish(Outcome.decode(with_ids(record, block)).wish)
             if wish is not None and wish[0].digest == header.next_epoch:
                 return EpochEntry(header, certificate, *wish)
         raise NotInPart(f"what block {low} opens stands in no outcome near it")

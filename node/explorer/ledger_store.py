@@ -7,12 +7,13 @@ Owns positions. What records mean, and whether they hold, is ledger_replay.py's.
 from collections.abc import Callable
 from pathlib import Path
 
-from strongroom.consensus.errors import ReceiptInvalid
+from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.client.audit.ledger_files import open_segments
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
-from strongroom.node.ledger.index import Found
+from strongroom.node.ledger.outcome_record import with_ids
 from strongroom.node.ledger.segments import Heights, Kind, Location, Segments
+from strongroom.node.ledger.transaction_table import Found
 
 
 class FileStore:
@@ -94,6 +95,12 @@ class FileStore:
         if self._segments is None or not 1 <= height <= len(self._places[kind]):
             return None
         try:
-            return self._segments.read(kind, height, self._places[kind][height - 1])
+            record = self._segments.read(kind, height, self._places[kind][height - 1])
+            if kind == Kind.BLOCK:
+                return record
+            place = self._places[Kind.BLOCK][height - 1]
+            return with_ids(record, self._segments.read(Kind.BLOCK, height, place))
         except CorruptRecord as damage:
             raise ReceiptInvalid(str(damage), verdict="incomplete") from None
+        except NotCanonical as error:
+            raise ReceiptInvalid(f"height {height}: {error}") from None

@@ -49,10 +49,8 @@ from strongroom.node.host.state import read_picture, read_state
 from strongroom.node.host.supervisor import Supervisor
 from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
-from strongroom.node.ledger.block_record import header_hash
 from strongroom.node.ledger.lock import acquire_lock
-from strongroom.node.ledger.reading import leaf_of, transactions_of
-from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.reading import open_store
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.machine.durable_files import disk_faults, write_atomic
 from strongroom.node.machine.run_records import RunRecord
@@ -117,12 +115,7 @@ class Host:
             )
             segment_bytes_max = self.config.limits.segment_bytes_max
             self.store = await asyncio.to_thread(
-                BlockStore.open,
-                self.layout.directory,
-                transactions_of,
-                hash_of=header_hash,
-                leaf_of=leaf_of,
-                segment_bytes_max=segment_bytes_max,
+                open_store, self.layout.directory, segment_bytes_max
             )
             stack.callback(self.store.close)
             self.wal = await asyncio.to_thread(WriteAheadLog.open, self.layout.wal)

@@ -5,6 +5,7 @@ The bytes are those that were voted on; nothing is re-encoded between the wire a
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from typing import Any
 
@@ -59,6 +60,33 @@ def header_and_certificate(data: bytes) -> tuple[Header, Finality | None]:
     """The public head of a stored block, without looking at its batches."""
     header, certificate, _ = _parts(data)
     return Header.decode(header), certificate
+
+
+def ids_of(data: bytes) -> list[bytes]:
+    """The id of each transaction of a stored block (32 bytes), by position.
+
+    Raises:
+        NotCanonical: not a stored block.
+    """
+    return [
+        sha256(envelope).digest()
+        for batch in map(Batch.from_wire, _parts(data)[2])
+        for envelope in envelopes_of(batch)
+    ]
+
+
+def id_at(data: bytes, position: int) -> bytes:
+    """The id of the transaction at a position of a stored block (32 bytes); empty if there is none.
+
+    Raises:
+        NotCanonical: not a stored block.
+    """
+    for batch in map(Batch.from_wire, _parts(data)[2]):
+        envelopes = envelopes_of(batch)
+        if position < len(envelopes):
+            return sha256(envelopes[position]).digest()
+        position -= len(envelopes)
+    return b""
 
 
 def header_hash(data: bytes) -> bytes:

@@ -21,8 +21,16 @@ import lmdb
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.enclave.formats.outcome import Code
 from strongroom.node.ledger.segments import Heights, Kind, Location
+from strongroom.node.ledger.sorted_runs import RunDamaged
+from strongroom.node.ledger.transaction_table import (
+    EXECUTED,
+    FOUND,
+    NO_ROOM,
+    Found,
+    TransactionTable,
+    best_of,
+)
 from strongroom.node.machine.durable_files import DiskFault, make_directory, write_atomic
 
 MAP_SIZE = 256 * 1024 * 1024
@@ -33,28 +41,15 @@ FREE_BYTES_MIN = 64 * 1024 * 1024
 process."""
 PAGES_BYTES_MAX = 8 * 1024
 """New pages that one transaction id may need, in bytes."""
-EXECUTED, NO_ROOM = int(Code.EXECUTED), int(Code.NO_ROOM)
-"""The code of a transaction that was executed; any other is a refusal."""
 
-TRANSACTIONS, HASHES, LEAVES = b"TRANSACTION", b"HASH", b"LEAF"
-"""Databases, beside one for the places of each Kind."""
+HASHES, LEAVES = b"HASH", b"LEAF"
+"""Databases, beside one for the places of each Kind, and those of transaction_table.py."""
+DATABASES_MAX = 6
 HEIGHT = struct.Struct(">Q")
 LOCATION = struct.Struct(">QQI")
-FOUND = struct.Struct(">QIH")
 _DISK = (lmdb.DiskError, lmdb.MemoryError, lmdb.ReadonlyError, lmdb.LockError, lmdb.MapResizedError)
 """What the system refuses; whatever else LMDB finds wrong stands in the pages."""
 _CHUNK_SIZE = 4 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Where a transaction counts: its executed position, else its first refusal; what found no room
-    counts nowhere."""
-
-    height: int
-    position: int
-    code: int
-    """0 for executed, else the reason of the refusal."""
 
 
 @dataclass(slots=True)
@@ -130,7 +125,8 @@ class Index:
         Raises:
             DiskFault: the disk refused.
         """
-        self._directory, self._map_size, self._map_lock = directory, map_size, threading.Lock()
+        self.directory = directory
+        self._directory, self._map_size, self._map_lock = directory, map_size, threading.RLock()
         self._is_closed = False
         make_directory(directory)
         if _believed(directory):
@@ -169,14 +165,17 @@ class Index:
         with self._faults():
             return Location(*LOCATION.unpack(value)) if value is not None else None
 
-    def find_transaction(self, identifier: bytes) -> Found | None:
-        """Where a transaction counts; `identifier` is its id (32 bytes; nothing is found under
-        anything else)."""
-        if len(identifier) != DIGEST_SIZE:
-            return None
-        value = self._get(self._transactions, identifier)
-        with self._faults():
-            return Found(*FOUND.unpack(value)) if value is not None else None
+    def find_transaction(
+        self, identifier: bytes, stands: Callable[[Found], bool] = lambda _: True
+    ) -> Found | None:
+        """Where a transaction counts.
+
+        Args:
+            identifier: its id (32 bytes; nothing is found under anything else).
+            stands: whether it stands at a place; others begin alike.
+        """
+        with self._map_lock, self._faults(), self._environment.begin(buffers=True) as reading:
+            return best_of(self._transactions.places_of(reading, identifier, stands))
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block whose header has this digest (32 bytes; nothing is found under
@@ -209,18 +208,17 @@ class Index:
                 transaction.put(hash, HEIGHT.pack(height), db=self._hashes)
             for height, leaf in entries.leaves.items():
                 transaction.put(HEIGHT.pack(height), leaf, db=self._leaves)
-            with transaction.cursor(self._transactions) as cursor:
-                consumed, added = cursor.putmulti(executed, overwrite=False)
-                if added < consumed:
-                    _replace_refusals(transaction, self._transactions, executed)
-                cursor.putmulti(refused, overwrite=False)
+            self._transactions.put(transaction, executed, refused)
 
+        with self._map_lock, self._faults(), self._environment.begin(buffers=True) as reading:
+            self._transactions.advance(reading, len(executed) + len(refused))
         self._growing(
             put,
             FREE_BYTES_MIN
             + PAGES_BYTES_MAX
             * (len(executed) + len(refused) + len(entries.hashes) + len(entries.leaves)),
         )
+        self._transactions.written()
 
     def close(self) -> None:
         """Write it out; if it was trusted, the next opening believes it as long as its checksum
@@ -239,13 +237,13 @@ class Index:
             self._environment = lmdb.open(
                 str(self._directory),
                 map_size=self._map_size,
-                max_dbs=5,
+                max_dbs=DATABASES_MAX,
                 sync=False,
                 writemap=True,
                 readahead=False,
             )
             self._places = {kind: self._environment.open_db(kind.name.encode()) for kind in Kind}
-            self._transactions = self._environment.open_db(TRANSACTIONS)
+            self._transactions = TransactionTable(self._environment)
             self._hashes = self._environment.open_db(HASHES)
             self._leaves = self._environment.open_db(LEAVES)
 
@@ -253,7 +251,7 @@ class Index:
     def _faults(self) -> Iterator[None]:
         try:
             yield
-        except (lmdb.Error, struct.error) as error:
+        except (lmdb.Error, struct.error, RunDamaged) as error:
             if self._is_closed:
                 raise IndexClosed(self._directory) from error
             self.distrust()
@@ -297,15 +295,6 @@ def _found(entries: Entries) -> tuple[list[tuple[bytes, bytes]], list[tuple[byte
     for identifier, found in entries.transactions.items():
         (executed if found[2] == EXECUTED else refused).append((identifier, FOUND.pack(*found)))
     return executed, refused
-
-
-def _replace_refusals(
-    transaction: lmdb.Transaction, database: Any, executed: Sequence[tuple[bytes, bytes]]
-) -> None:
-    for identifier, value in executed:
-        present = transaction.get(identifier, db=database)
-        if present is not None and Found(*FOUND.unpack(present)).code != EXECUTED:
-            transaction.put(identifier, value, db=database)
 
 
 def _data(directory: Path) -> Path:

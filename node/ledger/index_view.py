@@ -5,7 +5,7 @@ So nothing of it is believed: it says where to look, and whoever looks checks wh
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,16 +14,10 @@ from typing import Any, Self
 import lmdb
 
 from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.node.ledger.index import (
-    FOUND,
-    HASHES,
-    HEIGHT,
-    LEAVES,
-    LOCATION,
-    TRANSACTIONS,
-    Found,
-)
+from strongroom.node.ledger.index import DATABASES_MAX, HASHES, HEIGHT, LEAVES, LOCATION
 from strongroom.node.ledger.segments import Heights, Kind, Location
+from strongroom.node.ledger.sorted_runs import RunDamaged
+from strongroom.node.ledger.transaction_table import Found, TransactionTable, best_of
 
 
 class NoIndex(Exception):
@@ -43,7 +37,12 @@ class IndexView:
             raise NoIndex(f"no index in {directory}")
         with _faults():
             self._environment = lmdb.open(
-                str(directory), readonly=True, lock=False, create=False, max_dbs=5, readahead=False
+                str(directory),
+                readonly=True,
+                lock=False,
+                create=False,
+                max_dbs=DATABASES_MAX,
+                readahead=False,
             )
             self._databases = {
                 name: self._environment.open_db(name, create=False)
@@ -51,9 +50,9 @@ class IndexView:
                     *(kind.name.encode() for kind in Kind),
                     LEAVES,
                     HASHES,
-                    TRANSACTIONS,
                 )
             }
+            self._transactions = TransactionTable(self._environment, create=False)
 
     def __enter__(self) -> Self:
         return self
@@ -76,11 +75,12 @@ class IndexView:
         with _faults():
             return None if value is None else Location(*LOCATION.unpack(value))
 
-    def find_transaction(self, identifier: bytes) -> Found | None:
-        """Where a transaction counts, by its word."""
-        value = self._get(TRANSACTIONS, identifier) if len(identifier) == DIGEST_SIZE else None
-        with _faults():
-            return None if value is None else Found(*FOUND.unpack(value))
+    def find_transaction(
+        self, identifier: bytes, stands: Callable[[Found], bool] = lambda _: True
+    ) -> Found | None:
+        """Where a transaction counts, by its word; `stands`: whether it does at a place."""
+        with _faults(), self._environment.begin(buffers=True) as reading:
+            return best_of(self._transactions.places_of(reading, identifier, stands))
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of a block, by its word."""
@@ -119,5 +119,5 @@ class IndexView:
 def _faults() -> Iterator[None]:
     try:
         yield
-    except (lmdb.Error, struct.error, OSError) as error:
+    except (lmdb.Error, struct.error, RunDamaged, OSError) as error:
         raise NoIndex(f"the index cannot be read: {error}") from error

@@ -6,6 +6,7 @@ Reads; sends, signs and decides nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from strongroom.consensus.batches import Batch
 from strongroom.consensus.blocks import Header
@@ -13,7 +14,15 @@ from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Height
 from strongroom.enclave.formats.outcome import Outcome
-from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.block_record import (
+    StoredBlock,
+    header_and_certificate,
+    header_hash,
+    id_at,
+    ids_of,
+)
+from strongroom.node.ledger.outcome_record import joined, without_ids
+from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX
 from strongroom.node.ledger.store import BlockStore
 
 APPLY_BLOCKS_MAX = 128
@@ -29,6 +38,26 @@ class Run:
     blocks: tuple[tuple[Header, tuple[Batch, ...]], ...]
     certificate: Finality
     """Of the last block."""
+
+
+def open_store(directory: Path, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> BlockStore:
+    """The block store of a node's folder, which is told here what blocks and outcomes are.
+
+    Raises:
+        CorruptRecord: see `BlockStore.open`.
+        DiskFault: likewise.
+    """
+    return BlockStore.open(
+        directory,
+        transactions_of,
+        hash_of=header_hash,
+        leaf_of=leaf_of,
+        record_of=without_ids,
+        whole_of=joined,
+        ids_of=ids_of,
+        id_at=id_at,
+        segment_bytes_max=segment_bytes_max,
+    )
 
 
 def outcome_at(store: BlockStore, height: int) -> bytes:
@@ -75,10 +104,10 @@ def stored_runs(store: BlockStore, above: Height) -> Iterator[Run]:
 
 
 def leaf_of(outcome: bytes) -> bytes:
-    """The leaf of an outcome record in the history, likewise."""
+    """The leaf of an outcome in the history, likewise."""
     return Outcome.decode(outcome).history_leaf.hash
 
 
 def transactions_of(outcome: bytes) -> list[tuple[bytes, int]]:
-    """(id, code) of an outcome record, for a block store that rebuilds its index."""
+    """(id, code) of an outcome, for a block store that rebuilds its index."""
     return Outcome.decode(outcome).ids_and_codes()

@@ -37,7 +37,8 @@ class Kind(IntEnum):
     """Types of records; each payload begins with a height (u64 big-endian)."""
 
     BLOCK = 1
-    OUTCOME = 2
+    OUTCOME = 3
+    """As outcome_record.py writes it; 2 was one with its ids."""
 
 
 @dataclass(frozen=True, slots=True)

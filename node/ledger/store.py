@@ -13,11 +13,11 @@ from typing import Self
 
 import structlog
 
-from strongroom.consensus.errors import invariant
+from strongroom.consensus.errors import NotCanonical, invariant
 from strongroom.node.ledger.archive.archived import Archived
 from strongroom.node.ledger.archive.contents import Contents, Summary, survey
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
-from strongroom.node.ledger.index import EXECUTED, MAP_SIZE, Entries, Found, Index, IndexDamaged
+from strongroom.node.ledger.index import MAP_SIZE, Entries, Index, IndexDamaged
 from strongroom.node.ledger.segments import (
     SEGMENT_BYTES_MAX,
     Heights,
@@ -26,11 +26,22 @@ from strongroom.node.ledger.segments import (
     Segments,
     first_heights,
 )
+from strongroom.node.ledger.sorted_runs import PREFIX_SIZE
+from strongroom.node.ledger.transaction_table import EXECUTED, Found
 from strongroom.node.machine.durable_files import disk_faults
 
 UNINDEXED_MAX = 16_384
 """Records and transactions that wait for a sync to be indexed; the next record syncs by itself."""
 
+RecordOf = Callable[[bytes], bytes]
+"""What is stored of an outcome's payload."""
+IdAt = Callable[[bytes, int], bytes]
+"""The id at a position of a block's payload, empty if none is there; raises NotCanonical."""
+IdsOf = Callable[[bytes], Sequence[bytes]]
+"""The ids that a block's payload tells, by position; raises NotCanonical."""
+WholeOf = Callable[[bytes, bytes, Sequence[bytes]], bytes]
+"""(what is stored, its block's digest, its block's ids): the outcome's payload again; NotCanonical
+when these do not belong together."""
 HashOf = Callable[[bytes], bytes]
 """Digest (32 bytes) by which the block of a payload is found; b"" for none."""
 TransactionsOf = Callable[[bytes], Iterable[tuple[bytes, int]]]
@@ -61,9 +72,15 @@ class BlockStore:
         transactions_of: TransactionsOf,
         hash_of: HashOf,
         leaf_of: HashOf,
+        record_of: RecordOf,
+        whole_of: WholeOf,
+        ids_of: IdsOf,
+        id_at: IdAt | None,
         archived: Archived,
     ) -> None:
         self._segments, self._index, self._transactions_of = segments, index, transactions_of
+        self._record_of, self._whole_of = record_of, whole_of
+        self._ids_of, self._id_at = ids_of, id_at
         self.archived = archived
         """What is not in the segments any more."""
         self._hash_of = {Kind.BLOCK: hash_of, Kind.OUTCOME: leaf_of}
@@ -83,6 +100,10 @@ class BlockStore:
         *,
         hash_of: HashOf = lambda _: b"",
         leaf_of: HashOf = lambda _: b"",
+        record_of: RecordOf = lambda outcome: outcome,
+        whole_of: WholeOf = lambda record, _digest, _ids: record,
+        ids_of: IdsOf = lambda _: (),
+        id_at: IdAt | None = None,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         map_size: int = MAP_SIZE,
     ) -> Self:
@@ -100,7 +121,18 @@ class BlockStore:
             archived = open_archived(directory)
             segments = Segments(directory / "ledger", segment_bytes_max, above=archived.base)
             index = Index(directory / "index", map_size)
-            store = cls(segments, index, transactions_of, hash_of, leaf_of, archived)
+            store = cls(
+                segments,
+                index,
+                transactions_of,
+                hash_of,
+                leaf_of,
+                record_of,
+                whole_of,
+                ids_of,
+                id_at,
+                archived,
+            )
             try:
                 try:
                     store._recover()
@@ -148,7 +180,7 @@ class BlockStore:
 
         Args:
             height: of its block.
-            payload: opaque here.
+            payload: opaque here; `record_of` says what is stored of it.
             ids: what `transactions_of` finds in the payload: (id, code) by position.
             leaf: what `leaf_of` makes of it: its leaf in the history.
 
@@ -156,7 +188,7 @@ class BlockStore:
             InvariantBroken: another height.
             DiskFault: the disk refused.
         """
-        self._append(Kind.OUTCOME, height, payload, ids, leaf)
+        self._append(Kind.OUTCOME, height, self._record_of(payload), ids, leaf)
 
     def sync(self, *, index: bool = True) -> None:
         """Make all that was appended durable, then index it: one write, one fdatasync, one index
@@ -210,24 +242,27 @@ class BlockStore:
         newest = self.newest_block if kind == Kind.BLOCK else self.newest_outcome
         if not 1 <= height <= newest:
             return None
-        place = self._place(kind, height)
-        if place is None:
-            return lambda: self._read_at(kind, height, None)
-        self._segments.make_readable(place)
-        return lambda: self._read_at(kind, height, place)
+        places = self._places_of(kind, height)
+        for place in places:
+            if place is not None:
+                self._segments.make_readable(place)
+        return lambda: self._read_at(kind, height, places)
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced
-        or not."""
-        indexed = self._index.find_transaction(identifier)
-        if indexed is not None and indexed.code == EXECUTED:
-            return indexed
+        or not.
+
+        Raises:
+            CorruptRecord: the block that tells is damaged.
+            IndexDamaged: the index is; the next opening rebuilds it.
+        """
         recent = self._entries.find_transaction(identifier)
-        return (
-            recent
-            if indexed is None or (recent is not None and recent.code == EXECUTED)
-            else indexed
+        if recent is not None and recent.code == EXECUTED:
+            return recent
+        indexed = self._index.find_transaction(
+            identifier, lambda found: self._stands(identifier, found)
         )
+        return recent if indexed is None else indexed
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block of this digest, among what is synced."""
@@ -264,6 +299,10 @@ class BlockStore:
             self.archived.base,
             size=size,
             digest=digest,
+            whole=lambda height, record, block: self._whole(
+                height, record, self._below(height, block), (path, 0)
+            ),
+            ids_of=self._ids_of,
             transactions_of=self._transactions_of,
             hash_of=self._hash_of,
             epochs=epochs,
@@ -276,7 +315,11 @@ class BlockStore:
 
     def _read_archived(self, kind: Kind, height: int) -> bytes:
         try:
-            return self.archived.read(kind, height)
+            record = self.archived.read(kind, height)
+            if kind == Kind.BLOCK:
+                return record
+            below = self.archived.below(height)
+            return self._whole(height, record, below, (self.archived.directory, 0))
         except CorruptRecord as damage:  # of the contents: this node's own disk
             self.on_damage(damage)
             raise
@@ -296,27 +339,96 @@ class BlockStore:
             self.sync()
         self._entries.add(kind, height, self._segments.append(kind, height, payload), ids, hash)
 
+    def _stands(self, identifier: bytes, found: Found) -> bool:
+        """Whether a transaction stands where the index says that one stands which begins alike."""
+        there = self._id_there(found)
+        if there[:PREFIX_SIZE] != identifier[:PREFIX_SIZE]:
+            self._index.distrust()
+            where = f"height {found.height}, {found.position} begins otherwise than it says"
+            raise IndexDamaged(self._index.directory, where)
+        return there == identifier
+
+    def _id_there(self, found: Found) -> bytes:
+        if self.archived.holds(Kind.BLOCK, found.height):  # the archive is not asked
+            ids = self.archived.below(found.height)[1]
+            return ids[found.position] if found.position < len(ids) else b""
+        block = self.block(found.height) or b""
+        if self._id_at is None:
+            known = list(self._transactions_of(self.outcome(found.height) or b""))
+            return known[found.position][0] if found.position < len(known) else b""
+        try:
+            return self._id_at(block, found.position) if block else b""
+        except NotCanonical as error:
+            path = self._segments.path(found.height)
+            raise CorruptRecord(path, 0, str(error), found.height) from error
+
     def _read(self, kind: Kind, height: int, newest: int) -> bytes | None:
         if not 1 <= height <= newest:
             return None
-        return self._read_at(kind, height, self._place(kind, height))
+        return self._read_at(kind, height, self._places_of(kind, height))
 
     def _place(self, kind: Kind, height: int) -> Location | None:
         return self._entries.places[kind].get(height) or self._index.place(kind, height)
 
-    def _read_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
+    def _places_of(self, kind: Kind, height: int) -> list[Location | None]:
+        """Where a payload stands: a block's, or an outcome's behind that of its block."""
+        kinds = (Kind.BLOCK,) if kind == Kind.BLOCK else (Kind.BLOCK, Kind.OUTCOME)
+        return [self._place(each, height) for each in kinds]
+
+    def _read_at(self, kind: Kind, height: int, places: Sequence[Location | None]) -> bytes:
         if self.archived.holds(kind, height):
             return self._read_archived(kind, height)
         try:
-            if place is None:
-                raise CorruptRecord(self._segments.path(height), 0, "not in the index", height)
-            return self._segments.read(kind, height, place)
+            record = self._record_at(kind, height, places[-1])
+            if kind == Kind.BLOCK:
+                return record
+            below = self._below(height, self._block_record(height, places[0]))
+            return self._whole(height, record, below, self._at(places[-1]))
         except CorruptRecord as damage:
             if self.archived.holds(kind, height):  # it went while somebody was about to read it
                 return self._read_archived(kind, height)
             self._index.distrust()
             self.on_damage(damage)
             raise
+
+    def _record_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
+        if place is None:
+            raise CorruptRecord(self._segments.path(height), 0, "not in the index", height)
+        return self._segments.read(kind, height, place)
+
+    def _block_record(self, height: int, place: Location | None) -> bytes | None:
+        """The block below an outcome; None: it is archived, and what it tells is known here."""
+        try:
+            if not self.archived.holds(Kind.BLOCK, height):
+                return self._record_at(Kind.BLOCK, height, place)
+        except CorruptRecord:  # it may have gone just now
+            if not self.archived.holds(Kind.BLOCK, height):
+                raise
+        return None
+
+    def _below(self, height: int, block: bytes | None) -> tuple[bytes, Sequence[bytes]]:
+        """The digest and the ids that an outcome leaves to its block."""
+        if block is None:
+            return self.archived.below(height)
+        try:
+            return self._hash_of[Kind.BLOCK](block), self._ids_of(block)
+        except NotCanonical as error:
+            raise CorruptRecord(self._segments.path(height), 0, str(error), height) from error
+
+    def _whole(
+        self,
+        height: int,
+        record: bytes,
+        below: tuple[bytes, Sequence[bytes]],
+        at: tuple[Path, int],
+    ) -> bytes:
+        try:
+            return self._whole_of(record, *below)
+        except NotCanonical as error:
+            raise CorruptRecord(*at, str(error), height) from error
+
+    def _at(self, place: Location | None) -> tuple[Path, int]:
+        return (self._segments.path(place.segment), place.offset) if place else (Path(), 0)
 
     def _recover(self) -> None:
         """Find what is stored, compare it with what the index knows was durable, cut the torn tail,
@@ -404,10 +516,19 @@ class BlockStore:
         for record in self._segments.scan(since, self._heights_before(since)):
             if record.height <= indexed.of(record.kind):
                 continue
-            ids = list(self._transactions_of(record.payload)) if record.kind == Kind.OUTCOME else []
-            hash = self._hash_of[record.kind](record.payload)
+            payload, ids = record.payload, []
+            if record.kind == Kind.OUTCOME:
+                below = self._below(record.height, self._block_below(record.height, entries))
+                payload = self._whole(record.height, payload, below, self._at(record.location))
+                ids = list(self._transactions_of(payload))
+            hash = self._hash_of[record.kind](payload)
             entries.add(record.kind, record.height, record.location, ids, hash)
             if entries.count >= UNINDEXED_MAX:
                 self._index.write(entries)
                 entries = Entries()
         self._index.write(entries)
+
+    def _block_below(self, height: int, entries: Entries) -> bytes | None:
+        """The block of an outcome that is being indexed; it stands before it, or is archived."""
+        place = entries.places[Kind.BLOCK].get(height) or self._index.place(Kind.BLOCK, height)
+        return self._block_record(height, place)

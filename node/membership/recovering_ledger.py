@@ -27,7 +27,7 @@ from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.lock import AlreadyRunning, acquire_lock
-from strongroom.node.ledger.reading import block_at, header_at, leaf_of, outcome_at
+from strongroom.node.ledger.reading import block_at, header_at, open_store, outcome_at
 from strongroom.node.ledger.shortening import go_on_shortening
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.membership.recovering_folder import RecoveryFolder
@@ -107,12 +107,7 @@ def lost_ledger(layout: NodeLayout) -> Iterator[BlockStore]:
                 f"no ledger in {layout.ledger}: put the newest copy of a node's `ledger/` there"
             )
         try:
-            store = BlockStore.open(
-                layout.directory,
-                lambda data: Outcome.decode(data).ids_and_codes(),
-                hash_of=lambda data: header_and_certificate(data)[0].digest,
-                leaf_of=leaf_of,
-            )
+            store = open_store(layout.directory)
             try:
                 yield store
             finally:

@@ -21,8 +21,7 @@ from strongroom.enclave.formats.reading import read_envelope
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.reading import transactions_of
-from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.reading import open_store
 
 TIMED_REQUESTS = frozenset(
     {"SIGN_STATUS", "SIGN_HEAD", "SEAL", "CHALLENGE", "FRESHEN", "CHECK_LINK", "LINK_EVIDENCE"}
@@ -129,7 +128,7 @@ def _ledger(layout: NodeLayout) -> dict[str, Any]:
     blocks as it happens to.
     """
     blocks, records = [], []
-    store = BlockStore.open(layout.directory, transactions_of)
+    store = open_store(layout.directory)
     try:
         for height in range(1, store.newest_block + 1):
             data, recorded = store.block(height), store.outcome(height)

@@ -13,7 +13,8 @@ from strongroom.node.layout import ClusterLayout, NodeLayout
 from strongroom.node.ledger.archive.archived import read_where
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
-from strongroom.node.ledger.segments import Heights, Kind, Segments
+from strongroom.node.ledger.outcome_record import with_ids
+from strongroom.node.ledger.segments import Heights, Kind, Location, Segments
 
 NODES_SHOWN_MAX = 8
 
@@ -102,12 +103,14 @@ def read_records(ledger: Path, archive: Path | None = None) -> Iterator[StoredBl
             record is none; ``cannot check``: an archive cannot be read.
     """
     try:
-        for record in open_segments(ledger, archive).scan(1, Heights()):
-            yield (
-                StoredBlock.decode(record.payload)
-                if record.kind == Kind.BLOCK
-                else Outcome.decode(record.payload)
-            )
+        segments, waiting = open_segments(ledger, archive), dict[int, Location]()
+        for record in segments.scan(1, Heights()):
+            if record.kind == Kind.BLOCK:
+                waiting[record.height] = record.location
+                yield StoredBlock.decode(record.payload)
+            else:
+                block = segments.read(Kind.BLOCK, record.height, waiting.pop(record.height))
+                yield Outcome.decode(with_ids(record.payload, block))
     except TornTail:
         return
     except CorruptRecord as damage:

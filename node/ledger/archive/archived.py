@@ -183,6 +183,25 @@ class Archived:
         self.reads["given"] += 1
         return frame.payload[HEIGHT_SIZE:]
 
+    def below(self, height: int) -> tuple[bytes, tuple[bytes, ...]]:
+        """What an archived block tells of the outcome above it: its digest, and its ids by
+        position; the archive is not asked.
+
+        Raises:
+            CorruptRecord: this node's own contents are damaged.
+        """
+        block = self._row(Kind.BLOCK, height)
+        told = self._row(Kind.OUTCOME, height) if self.holds(Kind.OUTCOME, height) else block
+        return block.hash, tuple(id for id, _ in (block.ids or told.ids))
+
+    def _row(self, kind: Kind, height: int) -> Row:
+        return self._read_contents(self._of(kind, height).first).row(kind, height)
+
+    @property
+    def directory(self) -> Path:
+        """`archived/` of the node."""
+        return self._directory
+
     def is_at_hand(self, kind: Kind, height: int) -> bool:
         """Whether a record can be read without asking the archive. If not, it is recalled: ask
         again later."""

@@ -10,7 +10,7 @@ a record that comes from there is compared with its digest. Refuses to know wher
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -80,7 +80,8 @@ class Row:
     hash: bytes
     """What the index finds it by: a header's digest, an outcome's leaf; may be empty."""
     ids: tuple[tuple[bytes, int], ...] = ()
-    """(id, code) of an outcome's transactions, by position."""
+    """(id, code) of an outcome's transactions, by position; of a block whose outcome stands in a
+    later segment, its ids, with code 0."""
 
     def place(self, first: int) -> Location:
         """As the index has it."""
@@ -149,6 +150,8 @@ def survey(
     *,
     size: int,
     digest: bytes,
+    whole: Callable[[int, bytes, bytes | None], bytes],
+    ids_of: Callable[[bytes], Sequence[bytes]],
     transactions_of: Callable[[bytes], Iterable[tuple[bytes, int]]],
     hash_of: dict[Kind, Callable[[bytes], bytes]],
     epochs: tuple[bytes, ...],
@@ -161,6 +164,9 @@ def survey(
         before: what is stored before it.
         size: of the file, as it was copied.
         digest: SHA-256 of what was copied.
+        whole: an outcome's payload, of its height, of what is stored of it, and of its block's
+            payload (None: it stands in an earlier segment).
+        ids_of: the ids that a block's payload tells, by position.
         transactions_of: (id, code) of every transaction in an outcome's payload.
         hash_of: what the index finds a record by.
         epochs: how epochs were opened by blocks in it.
@@ -170,14 +176,27 @@ def survey(
     """
     rows: dict[Kind, list[Row]] = {kind: [] for kind in Kind}
     reached, end, marker = before, HEADER_SIZE, b""
+    waiting: dict[int, bytes] = {}
     for frame in read_frames(path, Purpose.BLOCKS, first):
         kind, height = frame.kind, int.from_bytes(frame.payload[:HEIGHT_SIZE], "big")
         following = reached.following(kind, height)
         if following is None:
             raise CorruptRecord(path, frame.offset, f"height {height} after {reached}", height)
         reached, end = following, frame.offset + frame.size
-        rows[Kind(kind)].append(_row(frame, transactions_of, hash_of))
+        payload = frame.payload[HEIGHT_SIZE:]
+        ids: tuple[tuple[bytes, int], ...] = ()
+        if kind == Kind.BLOCK:
+            waiting[height] = payload
+        else:
+            payload = whole(height, payload, waiting.pop(height, None))
+            ids = tuple(transactions_of(payload))
+        rows[Kind(kind)].append(_row(frame, hash_of[Kind(kind)](payload), ids))
         time.sleep(0)  # the event loop goes first: nobody waits for an archive
+    for height, block in waiting.items():
+        at = height - first
+        rows[Kind.BLOCK][at] = replace(
+            rows[Kind.BLOCK][at], ids=tuple((id, 0) for id in ids_of(block))
+        )
     with path.open("rb") as file:
         marker = file.read(HEADER_SIZE)[-8:-4]
     if end != size:
@@ -195,15 +214,8 @@ def survey(
     return Contents(summary, rows)
 
 
-def _row(
-    frame: Frame,
-    transactions_of: Callable[[bytes], Iterable[tuple[bytes, int]]],
-    hash_of: dict[Kind, Callable[[bytes], bytes]],
-) -> Row:
-    kind, payload = Kind(frame.kind), frame.payload[HEIGHT_SIZE:]
-    ids = tuple(transactions_of(payload)) if kind == Kind.OUTCOME else ()
-    digest = digest_of(frame.kind, frame.payload)
-    return Row(frame.offset, frame.size, digest, hash_of[kind](payload), ids)
+def _row(frame: Frame, hash: bytes, ids: tuple[tuple[bytes, int], ...]) -> Row:
+    return Row(frame.offset, frame.size, digest_of(frame.kind, frame.payload), hash, ids)
 
 
 def read_summary(path: Path, first: int) -> Summary:

@@ -8,8 +8,8 @@ import pytest
 from strongroom.consensus.types import Digest, Height, TransactionId
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.api.places import PlaceDesk
-from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.transaction_table import Found
 
 HEIGHT = 7
 OUTCOME = Outcome(

@@ -12,8 +12,14 @@ from strongroom.consensus.types import ChainId
 from strongroom.enclave.formats.outcome import Code
 from strongroom.enclave.formats.size_classes import CALL_BOXES, OPENING_MESSAGES
 from strongroom.enclave.governance.public import LEAVE, sign_public
-from strongroom.node.api.screening import BEHIND_BLOCKS, SESSIONS_KEPT_MAX, Ledger, Screen
-from strongroom.node.faults import Overloaded, RpcFault
+from strongroom.node.api.screening import (
+    BEHIND_BLOCKS,
+    SESSIONS_KEPT_MAX,
+    SOUGHT_MAX,
+    Ledger,
+    Screen,
+)
+from strongroom.node.faults import Overloaded, Refused, RpcFault
 
 CHAIN = ChainId(bytes(range(32)))
 EPOCH = 5
@@ -134,6 +140,18 @@ def test_a_node_that_is_behind_says_so_instead_of_judging() -> None:
     assert isinstance(only(node.screen(), call(os.urandom(32))), Overloaded)
     node.lag = BEHIND_BLOCKS
     assert code_and_reason(only(node.screen(), call(os.urandom(32)))) == (-32002, "unknown session")
+
+
+def test_T70_of_one_submission_only_so_many_sessions_are_looked_for_in_vain() -> None:
+    known, unknown = os.urandom(32), [call(os.urandom(32)) for _ in range(1_000)]
+    node = Node(codes={known: Code.EXECUTED})
+    screen = node.screen()
+    faults = screen.faults([call(known), *unknown, call(known), call(known)])
+    assert node.looked == 1 + SOUGHT_MAX
+    assert sorted(faults) == list(range(1, 1_001)), "those that are known are taken"
+    kinds = [type(faults[at]) for at in range(1, 1_001)]
+    assert kinds == [Refused] * SOUGHT_MAX + [Overloaded] * (1_000 - SOUGHT_MAX)
+    assert faults[1_000].data["retry_after_ms"]
 
 
 def test_known_sessions_cost_one_look_up_and_only_so_many_are_kept() -> None:

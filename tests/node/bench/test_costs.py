@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from tests.enclave.chain import Chain, funded, pay
 
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.bench.costs import cost_of, costs, costs_line
 from strongroom.node.bench.peer_etcd import beside
 from strongroom.node.bench.repeated import interval_95, together
@@ -14,7 +13,7 @@ from strongroom.node.bench.sizes import per_transaction, sizes_of
 from strongroom.node.bench.suite import interval_note, peer_note, sizes_line
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.reading import open_store
 
 
 def report(blocks: float, payments: float, **more: object) -> Document:
@@ -97,7 +96,7 @@ def test_a_peer_stands_beside_a_report_with_the_ratios() -> None:
 def ledger_of(chain: Chain, folder: Path) -> NodeLayout:
     """A node's folder with all that a chain has executed."""
     folder.mkdir()
-    store = BlockStore.open(folder, lambda payload: Outcome.decode(payload).ids_and_codes())
+    store = open_store(folder)
     for made, outcome in zip(chain.blocks, chain.outcomes, strict=True):
         block = StoredBlock(made.header, chain.certificate(made.header), made.batches)
         store.append_block(made.header.height, block.encode())

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from tests.node.client.ledger import Service
 
-from strongroom.enclave.formats.outcome import Outcome
-from strongroom.node.ledger.block_record import StoredBlock, header_hash
-from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.reading import open_store
 
 
 def write_ledger(folder: Path, service: Service) -> Path:
@@ -14,9 +13,7 @@ def write_ledger(folder: Path, service: Service) -> Path:
     orderer = service.orderer
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "genesis.bin").write_bytes(orderer.chain.cluster.genesis)
-    store = BlockStore.open(
-        folder, lambda payload: Outcome.decode(payload).ids_and_codes(), hash_of=header_hash
-    )
+    store = open_store(folder)
     for made, certificate, outcome in zip(
         orderer.chain.blocks, orderer.certificates, orderer.chain.outcomes, strict=True
     ):

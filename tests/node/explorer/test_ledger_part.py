@@ -20,9 +20,9 @@ from strongroom.node.explorer.ledger_reader import LedgerReader
 from strongroom.node.explorer.ledger_replay import read_ledger
 from strongroom.node.faults import NotFound
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.index_view import IndexView
 from strongroom.node.ledger.segments import Heights, Kind, Segments
+from strongroom.node.ledger.transaction_table import Found
 
 PAID = 2
 """Height of the first payment."""

@@ -14,13 +14,11 @@ from tests.hang import HANG_SECONDS
 from tests.waiting import so
 
 from strongroom.consensus.types import Height
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.host import archiving
 from strongroom.node.host.archiving import Archiving
 from strongroom.node.ledger.archive.folder import ArchiveFolder
-from strongroom.node.ledger.block_record import header_hash
-from strongroom.node.ledger.reading import leaf_of
+from strongroom.node.ledger.reading import open_store
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ordering.stored_past import StoredPast, epochs_opened, stored_epochs
 from strongroom.node.sync.snapshots import SnapshotDamaged
@@ -30,13 +28,7 @@ SEGMENT_BYTES = 1500
 
 
 def written(directory: Path, chain: Succession = CHAIN) -> BlockStore:
-    store = BlockStore.open(
-        directory,
-        lambda data: Outcome.decode(data).ids_and_codes(),
-        hash_of=header_hash,
-        leaf_of=leaf_of,
-        segment_bytes_max=SEGMENT_BYTES,
-    )
+    store = open_store(directory, SEGMENT_BYTES)
     for block, outcome in zip(chain.blocks, chain.outcomes, strict=True):
         if block.header.height > store.newest_block:
             store.append_block(block.header.height, block.encode())

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from strongroom.node.ledger.index import Found
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.transaction_table import Found
 
 SMALL = 1500
 """Bytes of a segment, so that a few blocks fill some."""

@@ -22,8 +22,9 @@ from tests.node.ledger.ledgers import (
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.enclave.formats.outcome import Code
-from strongroom.node.ledger.index import Entries, Found, IndexClosed
+from strongroom.node.ledger.index import Entries, IndexClosed
 from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
+from strongroom.node.ledger.transaction_table import Found
 from strongroom.node.machine.durable_files import DiskFault
 
 
@@ -163,7 +164,7 @@ def test_the_map_of_the_index_grows_when_it_is_full(tmp_path: Path) -> None:
     store.append_block(1, block(1))
     store.append_outcome(1, b"".join(id + b"\x00" for id, _ in many), many)
     store.sync()
-    for position, (identifier, code) in enumerate(many):
+    for position, (identifier, code) in [*enumerate(many)][::997]:
         assert store.find_transaction(identifier) == Found(1, position, code)
     store.close()
     store = BlockStore.open(tmp_path, transactions_of, map_size=64 * 1024)
@@ -190,7 +191,7 @@ def test_what_waits_to_be_indexed_is_bounded(
     store = BlockStore.open(tmp_path, transactions_of)
     many = [(sha256(b"%d" % number).digest(), 0) for number in range(UNINDEXED_MAX)]
     store.append_block(1, block(1))
-    store.append_outcome(1, b"", many)
+    store.append_outcome(1, b"".join(id + b"\x00" for id, _ in many), many)
     disk = Disk(monkeypatch)
     store.append_block(2, block(2))
     assert ("fdatasync", "blocks-000000000001.log") in disk.trace

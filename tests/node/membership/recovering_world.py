@@ -28,9 +28,9 @@ from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node.enclave_client.recovery_calls import RecoveryProgress
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind
 from strongroom.node.layout import SEALED_STATE, NodeLayout
-from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.index import Index
-from strongroom.node.ledger.reading import block_at, leaf_of, outcome_at, transactions_of
+from strongroom.node.ledger.reading import block_at, open_store, outcome_at
 from strongroom.node.ledger.segments import Segments
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.membership import recovering
@@ -148,12 +148,7 @@ def index_of(directory: Path) -> int:
 
 @contextmanager
 def opened(layout: NodeLayout) -> Iterator[BlockStore]:
-    store = BlockStore.open(
-        layout.directory,
-        transactions_of,
-        hash_of=lambda data: header_and_certificate(data)[0].digest,
-        leaf_of=leaf_of,
-    )
+    store = open_store(layout.directory)
     yield store
     store.close()
 

@@ -9,7 +9,6 @@ from tests.node.client.audit.test_audit import CHAIN, PIN, write
 from typer.testing import CliRunner
 
 from strongroom.consensus.errors import ReceiptInvalid
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.cli.main import make_app
 from strongroom.node.client.audit.archive_files import check_archive
 from strongroom.node.client.audit.ledger_files import find_ledger, read_records
@@ -17,7 +16,7 @@ from strongroom.node.explorer.ledger_store import FileStore
 from strongroom.node.ledger.archive.archived import Where
 from strongroom.node.ledger.archive.folder import ArchiveFolder
 from strongroom.node.ledger.moving import archive_segment, remove_segment
-from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.reading import open_store
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
     write(tmp_path)
     home, directory = tmp_path / "n0", tmp_path / "archive"
     directory.mkdir()
-    store = BlockStore.open(home, lambda data: Outcome.decode(data).ids_and_codes())
+    store = open_store(home)
     chain = CHAIN.genesis.chain.hex()
     with ArchiveFolder.open(directory, id="", chain=chain, node="n0", home=home) as taken:
         store.archived.keep_where(Where(taken.manifest.id, directory))

@@ -20,8 +20,8 @@ from strongroom.node.client.audit import audit
 from strongroom.node.client.audit.audit import CheckedLedger, check_ledger, genesis_of
 from strongroom.node.client.audit.ledger_files import find_ledger, read_genesis, read_records
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.reading import open_store
 from strongroom.node.ledger.segments import Heights, Segments
-from strongroom.node.ledger.store import BlockStore
 from strongroom.node.terminal import walking
 
 CHAIN = after_epochs(3)
@@ -41,11 +41,7 @@ def check(some: Records, at_least: int = 0) -> CheckedLedger:
 def write(directory: Path, chain: Succession = CHAIN, *, segment_bytes_max: int = 2000) -> None:
     """The same records in real segments."""
     (directory / "genesis.bin").write_bytes(chain.genesis.data)
-    store = BlockStore.open(
-        directory / "n0",
-        lambda data: Outcome.decode(data).ids_and_codes(),
-        segment_bytes_max=segment_bytes_max,
-    )
+    store = open_store(directory / "n0", segment_bytes_max)
     for block, outcome in zip(chain.blocks, chain.outcomes, strict=True):
         store.append_block(block.header.height, block.encode())
         store.append_outcome(outcome.height, outcome.encode(), outcome.ids_and_codes())

@@ -35,7 +35,7 @@ from strongroom.node.cli.main import make_app
 from strongroom.node.client.audit.residency import residency_of, verify_residency
 from strongroom.node.client.audit.residency_report import ResidencyReport, make_report
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.reading import open_store
 
 Json = dict[str, Any]
 
@@ -461,7 +461,7 @@ def test_T45_who_recovered_a_lost_epoch_is_shown_by_its_own_evidence() -> None:
 def folder(tmp_path: Path) -> Path:
     """A node's ledger, in files."""
     (tmp_path / "genesis.bin").write_bytes(world().cluster.genesis)
-    store = BlockStore.open(tmp_path / "n0", lambda data: Outcome.decode(data).ids_and_codes())
+    store = open_store(tmp_path / "n0")
     for record in records(world()):
         if isinstance(record, StoredBlock):
             store.append_block(record.header.height, record.encode())

@@ -19,12 +19,11 @@ from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import ReceiptInvalid
 from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Digest, Height
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.cli.main import make_app
 from strongroom.node.client.audit.residency import check_complete, residency_of, verify_residency
 from strongroom.node.client.audit.residency_report import ResidencyReport, read_whole
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.reading import open_store
 
 Json = dict[str, Any]
 AGAIN_MS = 9_000
@@ -176,7 +175,7 @@ def test_T5B_either_of_both_tells_histories_apart() -> None:
 
 def test_the_commands_say_who_brought_it_back(tmp_path: Path) -> None:
     (tmp_path / "genesis.bin").write_bytes(mortal().genesis)
-    store = BlockStore.open(tmp_path / "n0", lambda data: Outcome.decode(data).ids_and_codes())
+    store = open_store(tmp_path / "n0")
     for record in reborn().records:
         if isinstance(record, StoredBlock):
             store.append_block(record.header.height, record.encode())

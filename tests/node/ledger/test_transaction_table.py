@@ -1,0 +1,216 @@
+"""Where transactions stand: found alike by their ids and in runs, after each step from one to the
+other; what begins alike is told apart by the ledger, and a wrong index is never believed (T40)."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+from shutil import copytree
+
+import lmdb
+import pytest
+from tests.node.ledger.ledgers import transactions_of
+
+from strongroom.node.ledger import transaction_table
+from strongroom.node.ledger.index import Entries, Index, IndexDamaged
+from strongroom.node.ledger.index_view import IndexView, NoIndex
+from strongroom.node.ledger.segments import Kind, Location
+from strongroom.node.ledger.sorted_runs import make_run
+from strongroom.node.ledger.store import BlockStore
+from strongroom.node.ledger.transaction_table import Found
+
+PER_BLOCK = 40
+
+
+@pytest.fixture(autouse=True)
+def _small_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transaction_table, "RUN_ENTRIES_MIN", 100)
+    monkeypatch.setattr(transaction_table, "LEVELS", (500, 3_000, 9_000))
+
+
+def ids_of(height: int) -> list[tuple[bytes, int]]:
+    """All codes but 12, which counts nowhere."""
+    return [
+        (sha256(b"%d/%d" % (height, at)).digest(), (0, 0, 0, 1, 4)[at % 5])
+        for at in range(PER_BLOCK)
+    ]
+
+
+def payload(ids: list[tuple[bytes, int]]) -> bytes:
+    return b"".join(id + bytes((code,)) for id, code in ids)
+
+
+def add(store: BlockStore, height: int, ids: list[tuple[bytes, int]]) -> None:
+    store.append_block(height, b"block")
+    store.append_outcome(height, payload(ids), ids)
+    store.sync()
+
+
+def filled(directory: Path, heights: int) -> BlockStore:
+    store = BlockStore.open(directory, transactions_of)
+    for height in range(1, heights + 1):
+        add(store, height, ids_of(height))
+    return store
+
+
+def runs_in(directory: Path) -> list[tuple[bytes, bytes]]:
+    """Keys and bytes of all runs of a closed store."""
+    with closing(lmdb.open(str(directory / "index"), max_dbs=6)) as environment:
+        runs = environment.open_db(b"RUN")
+        with environment.begin(db=runs) as reading:
+            return [(bytes(key), bytes(run)) for key, run in reading.cursor()]
+
+
+def put_run(directory: Path, key: bytes, run: bytes) -> None:
+    """Change a run of a closed store, and have it believed."""
+    with closing(lmdb.open(str(directory / "index"), max_dbs=6, map_size=1 << 28)) as environment:
+        runs = environment.open_db(b"RUN")
+        with environment.begin(db=runs, write=True) as writing:
+            writing.put(key, run)
+    believe(directory)
+
+
+def believe(directory: Path) -> None:
+    boot = Path("/proc/sys/kernel/random/boot_id").read_bytes()
+    (directory / "index" / "believed").write_bytes(boot)
+
+
+def check(store: BlockStore, heights: int) -> None:
+    for height in range(1, heights + 1):
+        for position, (id, code) in enumerate(ids_of(height)):
+            assert store.find_transaction(id) == Found(height, position, code)
+    for absent in range(50):
+        assert store.find_transaction(sha256(b"absent %d" % absent).digest()) is None
+
+
+def test_each_transaction_is_found_whatever_it_has_become_part_of(tmp_path: Path) -> None:
+    store = BlockStore.open(tmp_path, transactions_of)
+    for height in range(1, 121):
+        add(store, height, ids_of(height))
+        if height % 40 == 0:
+            check(store, height)
+    store.close()
+    runs = runs_in(tmp_path)
+    assert 1 < len(runs) < 20, "many became one"
+    assert max(len(run) for _, run in runs) > 16 * 3_000
+    assert [key[:8] for key, _ in runs] == sorted({key[:8] for key, _ in runs})
+    with closing(BlockStore.open(tmp_path, transactions_of)) as again:
+        check(again, 120)
+    (tmp_path / "index" / "believed").unlink()
+    with closing(BlockStore.open(tmp_path, transactions_of)) as rebuilt:
+        check(rebuilt, 120)
+
+
+def test_whoever_reads_beside_the_node_finds_the_same(tmp_path: Path) -> None:
+    with closing(filled(tmp_path / "node", 60)):
+        copytree(tmp_path / "node" / "index", tmp_path / "index")
+    with IndexView(tmp_path / "index") as view:
+        for height in range(1, 61):
+            for position, (id, code) in enumerate(ids_of(height)):
+                assert view.find_transaction(id) == Found(height, position, code)
+        assert view.find_transaction(bytes(32)) is None
+        assert view.find_transaction(b"short") is None
+
+
+A = sha256(b"a").digest()
+
+
+@pytest.mark.parametrize("between", [0, 1, 3, 20, 90])
+def test_executed_counts_before_refused_and_the_first_refusal_before_others_over_all_runs(
+    tmp_path: Path, between: int
+) -> None:
+    heights = iter(range(1, 1_000))
+    store = BlockStore.open(tmp_path, transactions_of)
+
+    def pause() -> None:
+        for height in (next(heights) for _ in range(between)):
+            add(store, height, ids_of(height))
+
+    pause()
+    first = next(heights)
+    add(store, first, [(A, 4)])
+    pause()
+    add(store, next(heights), [(A, 1)])
+    assert store.find_transaction(A) == Found(first, 0, 4)
+    pause()
+    executed = next(heights)
+    add(store, executed, [(A, 0)])
+    pause()
+    add(store, next(heights), [(A, 1)])
+    pause()
+    assert store.find_transaction(A) == Found(executed, 0, 0)
+    store.close()
+
+
+def test_ids_that_begin_alike_are_never_taken_for_one_another(tmp_path: Path) -> None:
+    """2^28 envelopes make two of them."""
+    alike = [(b"\x42" * 7 + sha256(b"%d" % at).digest()[:25], (0, 3)[at % 2]) for at in range(6)]
+    store = BlockStore.open(tmp_path, transactions_of)
+    for height in range(1, 61):
+        mine = [alike[height // 10 - 1]] if height % 10 == 0 else []
+        add(store, height, [*ids_of(height), *mine])
+    for number, (id, code) in enumerate(alike, start=1):
+        assert store.find_transaction(id) == Found(10 * number, PER_BLOCK, code)
+    assert store.find_transaction(b"\x42" * 7 + bytes(25)) is None
+    check(store, 60)
+    store.close()
+
+
+def wrong_runs(run: bytes) -> Iterator[bytes]:
+    yield run[:-1]
+    yield run[:-16]
+    yield run[:12]
+    yield b""
+    yield run[:100] + bytes((run[100] ^ 1,)) + run[101:]
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_run_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
+    tmp_path: Path, number: int
+) -> None:
+    filled(tmp_path, 60).close()
+    key, run = runs_in(tmp_path)[0]
+    put_run(tmp_path, key, list(wrong_runs(run))[number])
+    with IndexView(tmp_path / "index") as view, pytest.raises(NoIndex):
+        view.find_transaction(ids_of(1)[0][0])
+    store = BlockStore.open(tmp_path, transactions_of)
+    if list(wrong_runs(run))[number]:  # one without a head is seen at the opening
+        with pytest.raises(IndexDamaged, match="restart"):
+            store.find_transaction(ids_of(1)[0][0])
+    store.close()
+    with closing(BlockStore.open(tmp_path, transactions_of)) as rebuilt:
+        check(rebuilt, 60)
+
+
+@pytest.mark.parametrize("to", [(2, 0), (1, 1), (60, 3), (61, 0), (1, PER_BLOCK), (1, 1 << 20)])
+def test_a_run_whose_entry_names_another_place_is_never_believed_and_rebuilt(
+    tmp_path: Path, to: tuple[int, int]
+) -> None:
+    """Its checksum holds: whoever wrote it made that too."""
+    filled(tmp_path, 60).close()
+    id = ids_of(1)[0][0]
+    key, _ = runs_in(tmp_path)[0]
+    others = [(one, 1, at, code) for at, (one, code) in enumerate(ids_of(1))][1:]
+    put_run(tmp_path, key, make_run([(id, *to, 0), *others]))
+    store = BlockStore.open(tmp_path, transactions_of)
+    with pytest.raises(IndexDamaged, match="begins otherwise"):
+        store.find_transaction(id)
+    store.close()
+    with closing(BlockStore.open(tmp_path, transactions_of)) as rebuilt:
+        check(rebuilt, 60)
+
+
+def test_an_index_does_not_grow_with_what_it_moved(tmp_path: Path) -> None:
+    """Pages of what became a run are used again."""
+    index = Index(tmp_path / "index")
+    sizes = []
+    for height in range(1, 3_001):
+        entries = Entries()
+        entries.add(Kind.BLOCK, height, Location(1, height, 1))
+        entries.add(Kind.OUTCOME, height, Location(1, height, 1), ids_of(height))
+        index.write(entries)
+        if height % 1_000 == 0:
+            sizes.append((tmp_path / "index" / "data.mdb").stat().st_blocks * 512)
+    index.close()
+    transactions = PER_BLOCK * 2_000
+    assert sizes[2] - sizes[0] < 40 * transactions, sizes
