@@ -1,7 +1,8 @@
 """A final block as the block store keeps it: header, its own FINALIZE certificate if it has one,
 and its batches.
 
-The bytes are those that were voted on; nothing is re-encoded between the wire and the disk.
+The bytes are those that were voted on: payloads become shorter where envelopes begin alike, and
+come back byte for byte (payload_record.py).
 """
 
 from dataclasses import dataclass
@@ -12,11 +13,12 @@ from typing import Any
 import msgpack
 
 from strongroom.consensus import codec, labels
-from strongroom.consensus.batches import Batch
+from strongroom.consensus.batches import Batch, BatchHeader
 from strongroom.consensus.blocks import HEADER_BYTES_MAX, Header
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.recovery import Finality, read_finality
 from strongroom.enclave.proofs.block_data import envelopes_of
+from strongroom.node.ledger.payload_record import pack, unpack
 
 HEAD_BYTES_MAX = HEADER_BYTES_MAX + 16
 """In which a header and what msgpack puts before it stand."""
@@ -39,9 +41,11 @@ class StoredBlock:
     def encode(self) -> bytes:
         """Canonical bytes."""
         certificate = None if self.certificate is None else self.certificate.to_wire()
-        return codec.encode(
-            (self.header.encoded, certificate, tuple(batch.to_wire() for batch in self.batches))
+        batches = tuple(
+            (batch.header.to_wire(), pack(batch.payload, batch.header.count), batch.signature)
+            for batch in self.batches
         )
+        return codec.encode((self.header.encoded, certificate, batches))
 
     @classmethod
     def decode(cls, data: bytes) -> "StoredBlock":
@@ -51,9 +55,7 @@ class StoredBlock:
             NotCanonical: not a stored block.
         """
         header, certificate, batches = _parts(data)
-        return cls(
-            Header.decode(header), certificate, tuple(Batch.from_wire(batch) for batch in batches)
-        )
+        return cls(Header.decode(header), certificate, tuple(map(_batch, batches)))
 
 
 def header_and_certificate(data: bytes) -> tuple[Header, Finality | None]:
@@ -81,7 +83,7 @@ def id_at(data: bytes, position: int) -> bytes:
     Raises:
         NotCanonical: not a stored block.
     """
-    for batch in map(Batch.from_wire, _parts(data)[2]):
+    for batch in map(_batch, _parts(data)[2]):
         envelopes = envelopes_of(batch)
         if position < len(envelopes):
             return sha256(envelopes[position]).digest()
@@ -95,6 +97,15 @@ def header_hash(data: bytes) -> bytes:
     unpacker.feed(data[:HEAD_BYTES_MAX])
     unpacker.read_array_header()
     return labels.labelled_digest(labels.HEADER, unpacker.unpack())
+
+
+def _batch(value: object) -> Batch:
+    """One batch, its payload checked against its header."""
+    if type(value) is not tuple or len(value) != 3 or type(value[0]) is not tuple:
+        raise NotCanonical("stored block: expected (header, payload, signature) of a batch")
+    header, stored, signature = value
+    count = BatchHeader.from_wire(header).count
+    return Batch.from_wire((header, unpack(stored, count), signature))
 
 
 def _parts(data: bytes) -> tuple[bytes, Finality | None, tuple[Any, ...]]:

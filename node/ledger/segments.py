@@ -36,7 +36,8 @@ _NAME = re.compile(r"blocks-(\d{12,})\.log")
 class Kind(IntEnum):
     """Types of records; each payload begins with a height (u64 big-endian)."""
 
-    BLOCK = 1
+    BLOCK = 4
+    """As block_record.py writes it; 1 was one with payloads as they came."""
     OUTCOME = 3
     """As outcome_record.py writes it; 2 was one with its ids."""
 
