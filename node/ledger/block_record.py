@@ -72,7 +72,7 @@ def ids_of(data: bytes) -> list[bytes]:
     """
     return [
         sha256(envelope).digest()
-        for batch in map(Batch.from_wire, _parts(data)[2])
+        for batch in map(_batch, _parts(data)[2])
         for envelope in envelopes_of(batch)
     ]
 
