@@ -18,6 +18,7 @@ from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.host import archiving
 from strongroom.node.host.archiving import Archiving
 from strongroom.node.ledger.archive.folder import ArchiveFolder
+from strongroom.node.ledger.moving import archive_segment, remove_segment
 from strongroom.node.ledger.reading import open_store
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ordering.stored_past import StoredPast, epochs_opened, stored_epochs
@@ -136,6 +137,25 @@ async def test_everything_below_goes_and_epochs_are_known_without_it(world: Worl
     known = stored_epochs(world.store, CHAIN.genesis)
     assert known.newest.digest == world.epochs.newest.digest
     assert StoredPast(world.store, CHAIN.history).archived == base.block
+
+
+def test_an_epoch_that_began_in_the_archive_and_goes_on_is_known_without_it(
+    tmp_path: Path,
+) -> None:
+    """Where an epoch ends is found by halving, among blocks that are here."""
+    chain = Succession()
+    for number in range(40):
+        chain.commit(b"%d" % number)
+    store, directory = written(tmp_path / "n0", chain), tmp_path / "archive"
+    directory.mkdir()
+    known = chain.genesis.chain.hex()
+    with ArchiveFolder.open(directory, id="", chain=known, node="n0", home=tmp_path / "n0") as it:
+        while found := store.closed_below(30):
+            store.let_go(archive_segment(store, it, found[2], found[0], ()))
+            remove_segment(found[2])
+    assert store.archived.base.block > 20, "more than half"
+    assert stored_epochs(store, chain.genesis).newest.epoch == 0
+    store.close()
 
 
 def test_epochs_are_told_by_the_blocks_that_opened_them(world: World) -> None:

@@ -22,6 +22,7 @@ from tests.node.ledger.ledgers import (
     transactions_of,
 )
 
+from strongroom.consensus.errors import OperatorFault
 from strongroom.node.ledger import moving
 from strongroom.node.ledger.archive import folder as folders
 from strongroom.node.ledger.archive.archived import RECALLED_MAX, Where, read_where
@@ -36,6 +37,7 @@ from strongroom.node.ledger.archive.patience import Patience
 from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.moving import archive_segment, remove_segment
 from strongroom.node.ledger.segments import Heights, Kind, Segments
+from strongroom.node.ledger.shortening import shorten
 from strongroom.node.ledger.store import BlockStore
 
 BLOCKS = 60
@@ -657,4 +659,17 @@ def test_a_copy_that_was_cut_short_leaves_nothing(
         monkeypatch.undo()
         assert {path.name for path in archive.iterdir()} == {"archive.json", "lock"}
         check(store, BLOCKS, BLOCKS)
+    store.close()
+
+
+def test_a_ledger_with_an_archive_may_end_earlier_where_it_is_at_hand(
+    home: Path, archive: Path, tmp_path: Path
+) -> None:
+    """VAULT §7: what stands above the end of a lost epoch is cut."""
+    move_all(home, archive, BLOCKS - 10)
+    with pytest.raises(OperatorFault, match="copy the archive's"):
+        shorten(home, tmp_path / "aside", block=5, outcome=5)
+    shorten(home, tmp_path / "aside", block=BLOCKS - 1, outcome=BLOCKS - 2)
+    store = opened(home)
+    check(store, BLOCKS - 1, BLOCKS - 2)
     store.close()
