@@ -2,6 +2,7 @@
 are dead, lie or are cut off (PROTOCOL §3, §7; R2)."""
 
 from collections import Counter
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -10,10 +11,11 @@ from tests.simulation.network import Network, kind_of
 from tests.simulation.scenes import QUICK, Scene
 from tests.simulation.world import LiarFactory, silent
 
+from strongroom.consensus.batches import Batch, BatchHeader
 from strongroom.consensus.messages import BatchMessage, Forward, Message
 from strongroom.consensus.replica.relay import FIRST_TURN
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.types import SignerIndex
+from strongroom.consensus.types import Digest, Epoch, Lane, Sequence, Signature, SignerIndex
 from strongroom.node.ordering.forwarding import ForwardBounds
 
 SIZE = 16
@@ -153,6 +155,25 @@ def test_a_relay_passes_on_nothing_that_is_not_its_senders_and_nothing_twice() -
     scene.run(0.5)
     assert copies(network, relay) == 0
     assert [fault[:2] for fault in scene.faults] == [(relay, other)]
+
+
+def test_a_relay_passes_on_nothing_that_its_origin_did_not_sign() -> None:
+    scene, network = cluster()
+    origin, relay = 0, 1
+    header = BatchHeader(
+        epoch=Epoch(0),
+        lane=Lane(origin),
+        sequence=Sequence(0),
+        previous=scene.anchor.digest,
+        count=1,
+        size=len(LARGE),
+        payload_digest=Digest(sha256(LARGE).digest()),
+    )
+    forged = Batch(header, LARGE, Signature(bytes(64)))
+    scene.tell(origin, relay, Forward(forged, (SignerIndex(5), SignerIndex(6))))
+    scene.run(0.5)
+    assert copies(network, relay) == 0
+    assert [fault[:2] for fault in scene.faults] == [(relay, origin)]
 
 
 def test_a_partition_of_relays_and_origin_heals() -> None:
