@@ -90,6 +90,7 @@ def copy_tree(root: Path) -> None:
         shutil.copytree(ROOT / name, root / name, ignore=ignore)
     for name in ("consensus", "simulation", "node/ordering"):
         shutil.copytree(ROOT / "tests" / name, root / "tests" / name, ignore=ignore)
+    shutil.copy(ROOT / "tests" / "hang.py", root / "tests")
     shutil.copy(ROOT / "pyproject.toml", root)
     (root / "import" / "strongroom").mkdir(parents=True)
     for name in ("consensus", "enclave", "node"):

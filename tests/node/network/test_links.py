@@ -19,6 +19,7 @@ from strongroom.node import tls
 from strongroom.node.config import Address
 from strongroom.node.enclave_client.replies import CheckedPeer
 from strongroom.node.machine import ports
+from strongroom.node.network import links as links_module
 from strongroom.node.network.handshake import HANDSHAKE_BYTES_MAX, Handshake, Wire
 from strongroom.node.network.links import SILENCE_SECONDS_MAX, SILENT_MAX, Link, Links
 
@@ -73,6 +74,35 @@ async def test_a_member_that_says_nothing_for_long_is_dialled_anew(
         not dialled,
         not dialled,
     )
+    dialling.cancel()
+    await asyncio.gather(dialling, return_exceptions=True)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_link_is_dialled_anew_when_it_is_lost_and_looked_at_when_it_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    """Whoever dials sleeps while a link stands."""
+    monkeypatch.setattr(links_module, "LOOK_SECONDS", 10 * HANG_SECONDS if lost else 0.01)
+    made, dials, wire = links(), asyncio.Event(), Wire()
+    made.on_link = lambda _: None
+    made._establish(CheckedPeer(PEER, "n1", bytes(32), "good", ""), wire)
+
+    async def dial(*_: object) -> bool:
+        dials.set()
+        return False
+
+    monkeypatch.setattr(Links, "_dial", dial)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    dialling = asyncio.create_task(made.dial_forever(PEER, SOMEWHERE, context))
+    await asyncio.sleep(0)
+    assert not dials.is_set()
+    if lost:
+        wire.frames.connection_lost(None)
+    else:
+        made.links[PEER].heard -= SILENCE_SECONDS_MAX + 1
+    async with asyncio.timeout(HANG_SECONDS):
+        await dials.wait()
     dialling.cancel()
     await asyncio.gather(dialling, return_exceptions=True)
 

@@ -1,11 +1,14 @@
 """The driver's one duty: each effect before the next, over a real log, and one fsync a turn."""
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.consensus import samples
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.messages import BatchMessage, Message, VoteMessage, decode_message
 from strongroom.consensus.replica.events import Cast, Now
@@ -54,6 +57,8 @@ class StandInParticipant:
     has_lane: bool = False
     is_hungry: bool = False
     lane_is_full: bool = False
+    at: float | None = None
+    """Its deadline."""
     replica: StandInReplica = field(default_factory=StandInReplica)
 
     def step(self, events: Sequence[ParticipantEvent], _: Now) -> list[Effect]:
@@ -68,7 +73,7 @@ class StandInParticipant:
         ]
 
     def deadline(self) -> float | None:
-        return None
+        return self.at
 
 
 @dataclass
@@ -224,3 +229,27 @@ def test_no_batch_is_made_where_no_block_of_this_epoch_would_order_it(tmp_path: 
     assert made.driver.throttled
     made.participant.replica.state = StandInState(throttled=True)
     assert made.driver.throttled
+
+
+async def test_a_deadline_that_was_put_off_makes_a_turn_when_it_comes_and_none_before(
+    tmp_path: Path,
+) -> None:
+    """A timer that fires earlier stays: most deadlines are put off, and each timer costs."""
+    made = bench(tmp_path)
+    made.participant.at = time.monotonic() + 0.01
+    made.driver._arm_timer()
+    made.participant.at = later = time.monotonic() + 0.05
+    made.driver._arm_timer()
+    async with asyncio.timeout(HANG_SECONDS):
+        await made.events.came.wait()
+    assert time.monotonic() >= later
+
+
+async def test_a_nearer_deadline_does_not_wait_for_the_farther_one(tmp_path: Path) -> None:
+    made = bench(tmp_path)
+    made.participant.at = time.monotonic() + 10 * HANG_SECONDS
+    made.driver._arm_timer()
+    made.participant.at = time.monotonic()
+    made.driver._arm_timer()
+    async with asyncio.timeout(HANG_SECONDS):
+        await made.events.came.wait()
