@@ -22,6 +22,8 @@ from strongroom.node.custodian.device import Device
 from strongroom.node.custodian.errors import HalfRefused, TokenFault
 from strongroom.node.custodian.places import Places
 from strongroom.node.custodian.releasing import Releaser
+from strongroom.node.custodian.site import CustodianSite
+from strongroom.node.rpc.malformed import LOGGED_ONE_IN
 from strongroom.node.terminal.printing import note
 
 ARRIVING_MAX = 256
@@ -42,6 +44,8 @@ class CustodianService:
         self._arriving = Places(ARRIVING_MAX, ARRIVING_OF_ADDRESS_MAX)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._runner: web.AppRunner | None = None
+        self.malformed = 0
+        """Requests that were no HTTP, since the start."""
 
     async def start(
         self, host: str, port: int, *, context: ssl.SSLContext | None = None
@@ -57,7 +61,7 @@ class CustodianService:
         app.router.add_post("/v1/key", self._key)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, ssl_context=context)
+        site = CustodianSite(self._runner, host, port, context=context, note=self._malformed)
         try:
             await site.start()
         except OSError as error:
@@ -112,6 +116,14 @@ class CustodianService:
             self._end(fault)
             return _refusal(HalfRefused("custodian-away", f"{self._releaser.customer}: it ended"))
         return web.Response(body=sealed, content_type="application/octet-stream")
+
+    def _malformed(self, error: BaseException, address: str) -> None:
+        self.malformed += 1
+        if self.malformed % LOGGED_ONE_IN == 1:
+            note(
+                f"malformed HTTP from {address} ({type(error).__name__}), {self.malformed} so far; "
+                f"one in {LOGGED_ONE_IN} is told"
+            )
 
     def _end(self, fault: OperatorFault) -> None:
         if not self._ended.done():

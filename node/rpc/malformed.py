@@ -25,7 +25,7 @@ _SENTENCE = (
     "malformed HTTP request: send HTTP/1.1, its request line and each header at most 8 KiB long, "
     "and a body as long as it says\n"
 )
-_STRANGERS = (HttpProcessingError, RequestPayloadError, PayloadAccessError)
+STRANGERS = (HttpProcessingError, RequestPayloadError, PayloadAccessError)
 _log = structlog.get_logger()
 Note = Callable[[BaseException, str], None]
 """(what is wrong, whence it came): count it."""
@@ -80,7 +80,7 @@ class HttpConversation(RequestHandler):
         Raises:
             ConnectionError: an answer is on its way already.
         """
-        if not isinstance(exc, _STRANGERS):
+        if not isinstance(exc, STRANGERS):
             return super().handle_error(request, status, exc, message)
         self._note(exc, request.remote or "")
         if self.transport is not None:
@@ -94,7 +94,7 @@ class HttpConversation(RequestHandler):
     def log_exception(self, *args: Any, exc_info: Any = None, **facts: Any) -> None:
         """Faults of ours are told; what a stranger sends behind its answer is thrown away, and that
         it went away before its answer is no fault of anybody's."""
-        if isinstance(exc_info, (*_STRANGERS, ConnectionError)):
+        if isinstance(exc_info, (*STRANGERS, ConnectionError)):
             return
         if isinstance(exc_info, Exception):
             log_failure("http", exc_info)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import aiohttp
 import pytest
+from tests.hang import HANG_SECONDS
 from tests.node.custodian.release_world import HALF, KEY, LEASE, ReleaseWorld
 
 from strongroom.consensus.errors import OperatorFault
@@ -165,3 +166,44 @@ async def test_t56_the_operator_hears_once_of_an_hsm_that_is_away(
     said = capsys.readouterr().err
     assert said.count("paused: Acme Toys: no token 'acme'") == 1
     assert said.count("Acme Toys: the HSM is back") == 1
+
+
+async def _raw(door: Door, data: bytes) -> bytes:
+    """What comes back for these bytes, until the end."""
+    host, _, port = door.url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    async with asyncio.timeout(HANG_SECONDS):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_what_is_no_http_is_one_sentence_and_one_line_and_counted(
+    door: Door, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """T10, T31."""
+    for _ in range(3):
+        answer = await _raw(door, b"\x16\x03\x01 no HTTP secret\r\n\r\n")
+        assert answer.split()[1] == b"400"
+        assert b"malformed HTTP request" in answer
+        assert b"secret" not in answer
+    assert door.service.malformed == 3
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith("malformed HTTP from 127.0.0.1 (")
+    assert "Traceback" not in told + caplog.text
+    assert "secret" not in told + caplog.text
+    assert (await door.half())[0] == 200
+
+
+async def test_a_bug_of_the_custodian_keeps_its_traceback(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(door.world.releaser, "challenge", broken)
+    assert (await door.ask("/v1/challenge"))[0] == 500
+    assert "ZeroDivisionError" in caplog.text
+    assert door.service.malformed == 0
