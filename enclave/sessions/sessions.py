@@ -84,11 +84,11 @@ class Sessions:
         """Identity → how many it has opened, closed ones too."""
         self._opened: dict[bytes, tuple[Session, Digest]] = {}
         self._touched: dict[bytes, Session] = {}
-        self.find: Callable[[bytes], Session | None] = self._sessions.get
-        """The session of an id, closed ones too. No method around it: one for each call."""
-        self.touch: Callable[[bytes, Session], None] = self._touched.__setitem__
-        """The session's window changed in this block. The same."""
         self._warm: dict[bytes, Session] = {}
+
+    def find(self, id: bytes) -> Session | None:
+        """The session of this id, closed ones too."""
+        return self._sessions.get(id)
 
     @property
     def full(self) -> bool:
@@ -132,6 +132,10 @@ class Sessions:
                 "a session's box does not open under its own epoch's key"
             ) from None
         return self._keep(id, session, SessionKeys(secret, self._chain, self.epoch, Digest(id)))
+
+    def touch(self, id: bytes, session: Session) -> None:
+        """The session's window changed in this block."""
+        self._touched[id] = session
 
     def take_changes(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """What the block changed: openings (id, identity, statement, box), windows (id, newest,
