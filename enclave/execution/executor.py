@@ -43,7 +43,7 @@ from strongroom.enclave.governance.recovering import Reopening
 from strongroom.enclave.governance.region_changes import mapped_regions
 from strongroom.enclave.governance.tables import governance
 from strongroom.enclave.keys.keyring import Keyring
-from strongroom.enclave.primitives import DoesNotOpen, digest
+from strongroom.enclave.primitives import DeterministicBox, DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
 from strongroom.enclave.programs.framework import Program, Surroundings
 from strongroom.enclave.programs.runner import OPENED, Runner
@@ -79,29 +79,13 @@ class _Answers:
     plaintexts: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict)
     """By identity: (position, result, or what is kept of it)."""
 
-    def refuse(self, id: bytes, code: int) -> None:
-        """A refusal that follows from public bytes: no result."""
-        self.tell(id, code, b"")
 
-    def add(
-        self, id: bytes, position: int, identity: bytes, sealed: bytes, claim: bytes, kept: bytes
-    ) -> None:
-        """What was executed, as the hot path below adds it."""
-        self.codes.append(Code.EXECUTED)
-        self.sealed.append(sealed)
-        digest = sha256(sealed).digest()
-        self.leaves.append(leaf_hash(id, Code.EXECUTED, digest, claim or NO_DIGEST))
-        if claim:
-            self.claims.append((position, claim))
-        self.plaintexts.setdefault(identity, []).append((position, kept))
-
-    def tell(self, id: bytes, code: int, plain: bytes) -> None:
-        """A public answer; nothing stands for a refusal without one."""
-        self.codes.append(code)
-        self.sealed.append(plain)
-        self.leaves.append(
-            leaf_hash(id, code, sha256(plain).digest() if plain else NO_DIGEST, NO_DIGEST)
-        )
+_EXECUTED = int(Code.EXECUTED)
+_Ran = tuple[DeterministicBox | None, int, bytes, bytes, bytes, bytes]
+"""What an envelope came to before anything is sealed: (box of its session's results, sequence,
+plaintext, claim digest or nothing, identity, what the ledger keeps of the plaintext); or
+(None, code, what is told in plain or was sealed already, and the same as far as it is there). A
+tuple: one per transaction."""
 
 
 class Executor:
@@ -339,7 +323,9 @@ class Executor:
             for envelope in lane:
                 id = sha256(envelope).digest()
                 answers.ids.append(id)
-                answers.refuse(id, Code.LOST)
+                answers.codes.append(Code.LOST)
+                answers.sealed.append(b"")
+                answers.leaves.append(leaf_hash(id, Code.LOST, NO_DIGEST, NO_DIGEST))
         return answers
 
     def _come_to(
@@ -486,19 +472,44 @@ class Executor:
         return answers
 
     def _answer_lane(self, envelopes: Sequence[bytes], answers: _Answers, work: PublicWork) -> None:
-        """The hot path: nothing is built or encoded twice per transaction. See
-        tests/enclave/bench_execution.py."""
-        opened, run, prefix = self._intake.open, self._runner.run, self._result_prefix
-        ids, codes, leaves, plaintexts = (
-            answers.ids,
-            answers.codes,
-            answers.leaves,
-            answers.plaintexts,
-        )
-        executed = int(Code.EXECUTED)
-        for position, envelope in enumerate(envelopes, len(ids)):
-            id = sha256(envelope).digest()
-            ids.append(id)
+        """The hot path: nothing is built or encoded twice per transaction, and each pass does one
+        kind of work, which the processor's caches like. See tests/enclave/bench_stages.py."""
+        first, ids = len(answers.ids), [sha256(envelope).digest() for envelope in envelopes]
+        answers.ids += ids
+        ran = self._run_lane(envelopes, ids, first, work)
+        codes, results, leaves = answers.codes, answers.sealed, answers.leaves
+        plaintexts, prefix = answers.plaintexts, self._result_prefix
+        for position, (id, (box, number, plain, claim, identity, kept)) in enumerate(
+            zip(ids, ran, strict=True), first
+        ):
+            if box is None:
+                code, sealed = number, plain
+            else:
+                code = _EXECUTED
+                try:
+                    sealed = box.seal(number, pad(plain, RESULT_SIZES), prefix + id)
+                except OF_THIS_PROCESS:
+                    raise
+                except Exception:
+                    code, sealed, claim, identity = int(Code.INTERNAL), b"", b"", b""
+            codes.append(code)
+            results.append(sealed)
+            told = sha256(sealed).digest() if sealed else NO_DIGEST
+            leaves.append(leaf_hash(id, code, told, claim or NO_DIGEST))
+            if claim:
+                answers.claims.append((position, claim))
+            if identity in plaintexts:
+                plaintexts[identity].append((position, kept))
+            elif identity:
+                plaintexts[identity] = [(position, kept)]
+
+    def _run_lane(
+        self, envelopes: Sequence[bytes], ids: Sequence[bytes], first: int, work: PublicWork
+    ) -> list[_Ran]:
+        """Open and run each envelope, one after the other: what one changes, the next one sees."""
+        opened, run, ran = self._intake.open, self._runner.run, list[_Ran]()
+        for position, envelope in enumerate(envelopes, first):
+            id = ids[position - first]
             try:
                 identity, keys, sequence, call = opened(envelope, id)
                 if call is None:
@@ -507,45 +518,31 @@ class Executor:
                     plaintext, claim, kept = run(
                         call, identity, id, keys.blinding, len(envelope), position
                     )
-                sealed = keys.reply.seal(sequence, pad(plaintext, RESULT_SIZES), prefix + id)
+                ran.append((keys.reply, sequence, plaintext, claim, identity, kept))
             except Refused as refused:
-                answers.refuse(id, refused.code)
-                continue
+                ran.append(_told(refused.code))
             except Public as public:
-                answers.tell(id, *self._run_public(public.fields, len(envelope), work))
-                continue
+                ran.append(_told(*self._run_public(public.fields, len(envelope), work)))
             except Presented as presented:
-                self._hear(presented, id, len(envelope), answers, work)
-                continue
+                ran.append(self._hear(presented, id, len(envelope), position, work))
             except OF_THIS_PROCESS:
                 raise
             except Exception:
                 self._runner.state.roll_back()
-                answers.refuse(id, Code.INTERNAL)
-                continue
-            codes.append(executed)
-            answers.sealed.append(sealed)
-            leaves.append(leaf_hash(id, executed, sha256(sealed).digest(), claim or NO_DIGEST))
-            if claim:
-                answers.claims.append((position, claim))
-            if identity in plaintexts:
-                plaintexts[identity].append((position, kept))
-            else:
-                plaintexts[identity] = [(position, kept)]
+                ran.append(_told(Code.INTERNAL))
+        return ran
 
     def _hear(
-        self, presented: Presented, id: bytes, size: int, answers: _Answers, work: PublicWork
-    ) -> None:
+        self, presented: Presented, id: bytes, size: int, position: int, work: PublicWork
+    ) -> _Ran:
         """Somebody who is not admitted presents a token."""
         if not work.take_token():
-            answers.refuse(id, Code.NO_ROOM)
-            return
-        position = len(answers.ids) - 1
+            return _told(Code.NO_ROOM)
         heard = hear(self._runner, self._intake, presented, id, size, position, self._result_prefix)
         if isinstance(heard, Code):
-            answers.refuse(id, heard)
-        else:
-            answers.add(id, position, *heard)
+            return _told(heard)
+        identity, sealed, claim, kept = heard
+        return None, _EXECUTED, sealed, claim, identity, kept
 
     def _run_public(
         self, fields: tuple[bytes, bytes, bytes], size: int, work: PublicWork
@@ -648,6 +645,11 @@ def _active(programs: Mapping[str, Program], genesis: VerifiedGenesis) -> dict[s
     return {governance.name: governance} | {
         name: programs[name] for name in genesis.constitution.programs
     }
+
+
+def _told(code: int, plain: bytes = b"") -> _Ran:
+    """A public answer."""
+    return None, code, plain, b"", b"", b""
 
 
 def _touches_governance(changes: Sequence[tuple[object, ...]]) -> bool:

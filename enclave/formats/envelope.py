@@ -17,8 +17,9 @@ bound, and the chain (T01).
 """
 
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.types import (
@@ -49,10 +50,16 @@ def head_of(kind: int, epoch: Epoch, size: int, *session: object) -> bytes:
     return whole[: len(whole) - size]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Call:
+@cache
+def box_head(size: int) -> bytes:
+    """How a box of so many bytes begins, as it stands at the end of a head. There are as many as
+    size classes."""
+    return codec.encode(bytes(size))[:-size]
+
+
+class Call(NamedTuple):
     """One transaction or query of a program. Program and measurement come first: they are checked
-    first (T02)."""
+    first (T02). A tuple: one for each call of a client."""
 
     program: str
     measurement: bytes
@@ -64,6 +71,9 @@ class Call:
     def encode(self) -> bytes:
         """Canonical bytes: (program, measurement digest, operation, arguments)."""
         return codec.encode((self.program, self.measurement, self.operation, self.arguments))
+
+    def __repr__(self) -> str:
+        return "Call(…)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

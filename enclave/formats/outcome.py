@@ -125,7 +125,8 @@ class Leaf:
 
 def leaf_hash(id: bytes, code: int, result_digest: bytes, claim_digest: bytes) -> bytes:
     """`Leaf.hash` without the Leaf: one for each transaction, wherever a block passes by."""
-    return sha256(_LEAF_HEAD + id + _CODE_BYTES[code] + result_digest + claim_digest).digest()
+    parts = (_LEAF_HEAD, id, _CODE_BYTES[code], result_digest, claim_digest)
+    return sha256(b"".join(parts)).digest()
 
 
 def outcome_root(count: int, tree_root: Digest) -> Digest:

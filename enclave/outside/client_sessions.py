@@ -22,6 +22,7 @@ from strongroom.enclave.formats.envelope import (
     Opening,
     Query,
     SignedQuery,
+    box_head,
     head_of,
     opening_statement,
     query_statement,
@@ -130,6 +131,7 @@ class ClientSession:
     """One session of one identity; lives in memory only."""
 
     __slots__ = (
+        "_call_head",
         "_call_prefix",
         "_keys",
         "_next",
@@ -144,6 +146,8 @@ class ClientSession:
         self.id, self.epoch = id, epoch
         self._keys = keys
         self._next, self._next_query = 1, 0
+        first = head_of(CALL, epoch, 1, id, 0)
+        self._call_head = first[: len(first) - len(codec.encode(0) + box_head(1))]
         self._call_prefix = labels.bound(labels.SESSION_CALL, chain, b"")
         self._query_prefix = labels.bound(labels.SESSION_QUERY, chain, b"")
         self._result_prefix = labels.bound(labels.RESULT, chain, b"")
@@ -186,7 +190,8 @@ class ClientSession:
         """
         padded = pad(call.encode(), CALL_SIZES)
         sequence = self._next
-        head = head_of(CALL, self.epoch, len(padded) + TAG_SIZE, self.id, sequence)
+        # The same as `head_of`, of which all but two fields stay the same in a session.
+        head = self._call_head + codec.encode(sequence) + box_head(len(padded) + TAG_SIZE)
         envelope = head + self._keys.call.seal(sequence, padded, self._call_prefix + head)
         self._next = sequence + 1
         return sequence, envelope

@@ -304,7 +304,7 @@ class Operation:
             ArgumentFault: they are not what the schema says; no code of the program has run.
         """
         if tuple(map(type, arguments)) == self._wires:
-            bound = dict(zip(self._names, arguments, strict=True))
+            bound = dict(zip(self._names, arguments, strict=False))  # as many, by the line above
             for name, convert in self._converters:
                 bound[name] = convert(bound[name])
             return bound

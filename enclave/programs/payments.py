@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from strongroom.enclave.programs.framework import Context, Program, ProgramError, digest_text
 from strongroom.enclave.programs.roster import charge
 from strongroom.enclave.programs.schema import OWN, Account
+from strongroom.enclave.programs.state import OrderedMap
 from strongroom.enclave.text import is_line, is_name
 
 payments = Program("payments")
@@ -191,7 +192,16 @@ def _issue(context: Context, to: Account, amount: int) -> int:
         raise ProgramError("overflow", f"no more than {AMOUNT_MAX} can be issued in all")
     totals.put("supply", total)
     target = _receiving(context, to)
-    _enter(context, target, _balance_of(context, target), amount, ISSUANCE, "")
+    _enter(
+        context.map(BALANCES),
+        context.map(MOVEMENTS),
+        target,
+        _balance_of(context, target),
+        context.height,
+        amount,
+        ISSUANCE,
+        "",
+    )
     return total
 
 
@@ -202,6 +212,7 @@ def _transfer(context: Context, to: Account, amount: int, source: str, memo: str
             "memo", f"a memo is one line of at most {MEMO_MAX} characters, no controls"
         )
     accounts, balances = context.map(ACCOUNTS), context.map(BALANCES)
+    movements, height = context.map(MOVEMENTS), context.height
     origin = accounts.get((context.identity, source))
     if origin is None and source:
         raise ProgramError("no such account", f"you have no account {source}")
@@ -209,8 +220,9 @@ def _transfer(context: Context, to: Account, amount: int, source: str, memo: str
     if origin is None or held[0] < amount:
         raise ProgramError("insufficient", f"the balance is {held[0]}, {amount} is needed")
     target = _receiving(context, to)
-    left = _enter(context, origin, held, -amount, target, memo)
-    arrived = _enter(context, target, balances.get(target) or NOTHING, amount, origin, memo)
+    left = _enter(balances, movements, origin, held, height, -amount, target, memo)
+    held = balances.get(target) or NOTHING
+    arrived = _enter(balances, movements, target, held, height, amount, origin, memo)
     return arrived if target == origin else left
 
 
@@ -225,16 +237,22 @@ def _receiving(context: Context, to: Account) -> int:
 
 
 def _enter(
-    context: Context, number: int, held: tuple[int, int], amount: int, other: int, memo: str
+    balances: OrderedMap[int, tuple[int, int]],
+    movements: OrderedMap[tuple[int, int], tuple[int, int, int, str, int]],
+    number: int,
+    held: tuple[int, int],
+    height: int,
+    amount: int,
+    other: int,
+    memo: str,
 ) -> int:
-    """Add a movement to an account that holds `held`; gives its new balance."""
+    """Add a movement to an account that holds `held`; gives its new balance. The maps come from the
+    caller: a payment enters two movements."""
     balance, sequence = held[0] + amount, held[1] + 1
     if not 0 <= balance <= AMOUNT_MAX:
         raise ProgramError("overflow", "the balance would leave its range")
-    context.map(BALANCES).put(number, (balance, sequence))
-    context.map(MOVEMENTS).put(
-        (number, sequence % MOVEMENTS_KEPT), (context.height, amount, other, memo, balance)
-    )
+    balances.put(number, (balance, sequence))
+    movements.put((number, sequence % MOVEMENTS_KEPT), (height, amount, other, memo, balance))
     return balance
 
 

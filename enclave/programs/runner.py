@@ -333,8 +333,9 @@ class Runner:
             raise ProgramError(
                 "other measurement", "the call is for another enclave's code than this service runs"
             )
-        operation = operations.get((program, name)) or self._recorded_read(program, name)
-        regions = self._regions.get((program, name))
+        named = (program, name)
+        operation = operations.get(named) or self._recorded_read(program, name)
+        regions = self._regions.get(named)
         if operation is None:
             raise ProgramError("unknown operation", f"{program} has no such operation of this kind")
         self._context.program = program

@@ -98,13 +98,14 @@ class Intake:
         return self._open_session(envelope, Digest(id), fields[3], self._tables[self._epoch])
 
     def _open_call(self, envelope: bytes, fields: tuple[Any, ...], sessions: Sessions) -> Opened:
-        id, sequence, box = fields[3:]
+        _, _, _, id, sequence, box = fields
         session = sessions.find(id)
         if session is None:
             raise Refused(Code.UNKNOWN_SESSION)
-        refusal = session.refusal(sequence)
-        if refusal:
-            raise Refused(refusal)
+        if sequence <= session.newest:  # a newer one was never used
+            refusal = session.refusal(sequence)
+            if refusal:
+                raise Refused(refusal)
         if session.box is None:
             raise Refused(Code.DOES_NOT_OPEN)
         keys = session.keys or sessions.keys_of(id, session)
@@ -112,8 +113,8 @@ class Intake:
             padded = keys.call.open(sequence, box, self._call_prefix + envelope[: -len(box)])
         except DoesNotOpen:
             raise Refused(Code.DOES_NOT_OPEN) from None
-        session.accept(sequence)
         sessions.touch(id, session)
+        session.accept(sequence)
         try:
             return session.identity, keys, sequence, unpad(padded)
         except NotCanonical:

@@ -96,7 +96,8 @@ class Waiters:
                     self._read(entries, found)
                     continue
                 place = found
-            _fill(entries, place)
+            for frame, position in entries:
+                frame.fill(position, place)
 
     def _read(self, entries: _Entries, read: Read) -> None:
         self._to_read.append((entries, read))

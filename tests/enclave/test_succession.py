@@ -346,9 +346,8 @@ def test_T24_an_upgrade_goes_node_by_node_once_governance_allows_the_new_code() 
         joiner.core.active.attest(Height(world.tip.height), world.tip.digest, RPC, PEER)
     )
     assert refused == (False, ["measurement", ANY])
-    named = replace(
-        world.call("payments.open", account="early"), measurement=bytes(measurement_digest(newer))
-    )
+    early = world.call("payments.open", account="early")
+    named = early._replace(measurement=bytes(measurement_digest(newer)))
     session, opening = world.open("alice", named)
     assert world.result(session, 0, opening, world.commit(opening)).code == "other measurement"
     world.govern("allow_measurement", measurement=newer)

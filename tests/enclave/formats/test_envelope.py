@@ -243,3 +243,29 @@ def test_nothing_secret_has_a_repr() -> None:
     assert SECRET.reveal().hex() not in shown
     assert str(SECRET.reveal()) not in shown
     assert "hello" not in shown
+
+
+@given(
+    epoch=st.integers(0, 2**64 - 1),
+    sequence=st.one_of(st.integers(1, 2**64 - 1), st.sampled_from([127, 128, 255, 256, 65_536])),
+    size=st.integers(0, 3_000),
+)
+def test_T01_the_head_of_a_call_is_the_canonical_one_whatever_its_session_keeps(
+    epoch: int, sequence: int, size: int
+) -> None:
+    id = Digest(bytes(range(32)))
+    keys = SessionKeys(Secret(bytes(32)), ChainId(bytes(32)), Epoch(epoch), id)
+    session = ClientSession(keys, ChainId(bytes(32)), Epoch(epoch), id)
+    session._next = sequence
+    _, envelope = session.seal_call(Call("p", bytes(32), "o", ("x" * size,)))
+    box = read_envelope(envelope)[5]
+    assert envelope == head_of(CALL, Epoch(epoch), len(box), id, sequence) + box
+    keys.call.open(
+        sequence,
+        box,
+        labels.bound(labels.SESSION_CALL, ChainId(bytes(32)), b"") + envelope[: -len(box)],
+    )
+
+
+def test_a_call_shows_nothing_of_its_arguments() -> None:
+    assert repr(Call("payments", bytes(32), "transfer", ("secret",))) == "Call(…)"
