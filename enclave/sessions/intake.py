@@ -112,8 +112,8 @@ class Intake:
             padded = keys.call.open(sequence, box, self._call_prefix + envelope[: -len(box)])
         except DoesNotOpen:
             raise Refused(Code.DOES_NOT_OPEN) from None
-        session.accept(sequence)
         sessions.touch(id, session)
+        session.accept(sequence)
         try:
             return session.identity, keys, sequence, unpad(padded)
         except NotCanonical:
