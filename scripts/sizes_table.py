@@ -35,7 +35,7 @@ HEADS = (
     "sessions",
     "bytes an account",
     "bytes a session",
-    "most ms of one new account",
+    "longest account ms",
     "freeze ms",
     "worst block ms",
     "all blocks ms",
