@@ -10,7 +10,6 @@ stand, for a traceback would tell what it must not (T10).
 """
 
 import argparse
-import gc
 import os
 import socket
 from pathlib import Path
@@ -20,6 +19,7 @@ from strongroom.consensus.errors import InvariantBroken, StrongroomError
 from strongroom.enclave.door.requests import Ending
 from strongroom.enclave.door.serve import serve
 from strongroom.enclave.execution.executor import Diverged
+from strongroom.enclave.heap import tune_collector
 from strongroom.enclave.member.lifecycle import Lifecycle
 from strongroom.enclave.platform.chip import SimulatedChip
 from strongroom.enclave.platform.measurement import measure
@@ -27,9 +27,6 @@ from strongroom.enclave.programs import PROGRAM_NAMES
 from strongroom.enclave.sandbox.entering import STANDARD_ERROR, load_what_is_loaded_late
 from strongroom.enclave.sandbox.walls import raise_walls
 
-COLLECTOR_THRESHOLDS = (20_000, 20, 50)
-"""Allocations, then collections, until the next generation is looked at; 0.5 to 1.5 µs less per
-payment."""
 _ENDINGS: tuple[tuple[type[BaseException], Ending], ...] = (
     (Diverged, Ending.DIVERGED),
     (InvariantBroken, Ending.INVARIANT_BROKEN),
@@ -37,13 +34,6 @@ _ENDINGS: tuple[tuple[type[BaseException], Ending], ...] = (
     (BaseException, Ending.UNEXPECTED),
 )
 """The first class that fits decides."""
-
-
-def tune_collector() -> None:
-    """Look for cycles seldom: state makes none, and what was loaded by now never goes away."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 def main() -> NoReturn:

@@ -42,6 +42,7 @@ from strongroom.enclave.governance.records import BlockFacts
 from strongroom.enclave.governance.recovering import Reopening
 from strongroom.enclave.governance.region_changes import mapped_regions
 from strongroom.enclave.governance.tables import governance
+from strongroom.enclave.heap import settle
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.enclave.primitives import DeterministicBox, DoesNotOpen, digest
 from strongroom.enclave.programs import PROGRAMS
@@ -289,6 +290,7 @@ class Executor:
         self._roots = {height: root for height, root, _ in state.recent}
         self._blocks = {height: block for height, _, block in state.recent}
         self.snapshots.go_on(state.due, root)
+        settle()
         self.governance.refresh()
         for number in range(1, self.governance.epoch + 1):
             known = self._epochs.description(Epoch(number))
@@ -600,8 +602,9 @@ class Executor:
         self._remember(leaf)
         due = self.snapshots.is_due(header.height, self._snapshot_blocks)
         if due is not None:
+            settle()
             self.snapshots.begin(
-                self._state_due(due), self._copy(), self._keyring.of(header.epoch).snapshot_box
+                self._state_due(due), self._freeze(), self._keyring.of(header.epoch).snapshot_box
             )
 
     def _state_due(self, due: Height) -> ExecutorState:
@@ -615,13 +618,13 @@ class Executor:
             due=due,
         )
 
-    def _copy(self) -> list[Table]:
+    def _freeze(self) -> list[Table]:
         """Every table as it stands now; what follows changes none of it."""
         maps = (
-            Table(program, name, items, items.get)
-            for program, name, items in self._runner.state.copy()
+            Table(program, name, held.count, held.walk, held.keys(), held.values_of, held.release)
+            for program, name, held in self._runner.state.freeze()
         )
-        return [*maps, *self._tables.copy()]
+        return [*maps, *self._tables.freeze()]
 
     def _remember(self, leaf: HistoryLeaf) -> None:
         self._history.append(leaf.hash)

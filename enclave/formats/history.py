@@ -4,6 +4,8 @@ Receipt).
 Owns its first leaf and its proofs; what stands in a leaf is consensus/history.py's.
 """
 
+from collections.abc import Iterable
+
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.history import HistoryLeaf as HistoryLeaf
@@ -22,8 +24,14 @@ class HistoryTree:
     """The history as a host keeps it, to build receipts and consistency proofs: 64 bytes per
     height."""
 
-    def __init__(self, genesis: Header) -> None:
-        self._tree = Tree([genesis_leaf(genesis).hash])
+    def __init__(self, genesis: Header, leaves: Iterable[Digest] = ()) -> None:
+        """From genesis on.
+
+        Args:
+            genesis: the header of height 0.
+            leaves: leaf hashes of heights 1, 2, 3 …, which the caller has from its own record.
+        """
+        self._tree = Tree([genesis_leaf(genesis).hash, *leaves])
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ block, index and count (T34, T40). Session secrets are in it only in their boxes
 secret, and die with that (P10). Who makes it: snapshotting.py; who loads: snapshot_loading.py.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +38,20 @@ Tables = Mapping[tuple[str, str], dict[Any, Any]]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Table:
-    """One table as it stood at a height; nothing changes it any more."""
+    """One table as it stood at a height, whatever changes it since."""
 
     program: str
     name: str
-    keys: Collection[Any]
-    """In no order that means anything."""
-    value_of: Callable[[Any], Any]
+    count: int
+    """Items."""
+    walk: int
+    """Keys below."""
+    keys: Iterable[Any]
+    """In no order that means anything; some twice, and keys that have nothing."""
+    values_of: Callable[[Sequence[Any]], list[Any]]
+    """What these keys had; None: nothing."""
+    release: Callable[[], None] = lambda: None
+    """To be called when nothing is read any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

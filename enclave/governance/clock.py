@@ -63,5 +63,5 @@ class ActiveClock:
 
     def _set(self, header: Header, active_ms: int) -> None:
         reading = (active_ms, int(header.time_ms))
-        self._map.restore(header.height % _SLOTS, reading)
-        self._map.restore(_NEWEST, reading)
+        self._map.pass_time(header.height % _SLOTS, reading)
+        self._map.pass_time(_NEWEST, reading)

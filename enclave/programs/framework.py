@@ -411,9 +411,9 @@ class Program:
         self._add(self.queries, function)
         return function
 
-    def map(self, name: str, *, key: Any, value: Any) -> MapSchema[Any, Any]:
-        """Declare an ordered map; types as in MapSchema."""
-        schema: MapSchema[Any, Any] = MapSchema(self.name, name, key, value)
+    def map(self, name: str, *, key: Any, value: Any, scanned: bool = False) -> MapSchema[Any, Any]:
+        """Declare an ordered map; types, and `scanned`, as in MapSchema."""
+        schema: MapSchema[Any, Any] = MapSchema(self.name, name, key, value, scanned)
         self.maps.append(schema)
         return schema
 

@@ -16,7 +16,7 @@ from strongroom.enclave.text import is_line, is_name
 
 payments = Program("payments")
 
-ACCOUNTS = payments.map("accounts", key=(bytes, str), value=int)
+ACCOUNTS = payments.map("accounts", key=(bytes, str), value=int, scanned=True)
 """(owner, label) → account number."""
 OWNERS = payments.map("owners", key=int, value=(bytes, str))
 """Account number → (owner, label)."""

@@ -32,7 +32,7 @@ HEADS = records.map("heads", key=(bytes, str), value=(int, bytes))
 ENTRIES = records.map("entries", key=(bytes, str, int), value=(int, int, str, str))
 """(owner, collection, sequence) → (height, block time in ms, contents, tags each ended by a
 newline)."""
-TAGGED = records.map("tagged", key=(bytes, str, str, int), value=bool)
+TAGGED = records.map("tagged", key=(bytes, str, str, int), value=bool, scanned=True)
 """(owner, collection, tag, sequence), for listing by tag."""
 PLACES = records.map("places", key=(bytes, str), value=str)
 """(owner, collection) → places from which it is written and read, a line each; not there: from

@@ -11,7 +11,7 @@ from strongroom.enclave.programs.state import OrderedMap
 
 roster = Program("roster")
 
-USERS = roster.map("users", key=bytes, value=bytes)
+USERS = roster.map("users", key=bytes, value=bytes, scanned=True)
 """Identity → identity of the member that brought it, or nothing when the members voted for it."""
 BROUGHT = roster.map("brought", key=bytes, value=int)
 """Member's identity → how many users it brought that stand in USERS."""

@@ -4,7 +4,7 @@
 Owns reading, writing, scanning in order, rolling back, and the log of a block's changes for the
 write set. Knows nothing of programs' meaning. Only final blocks are executed, so writes go to the
 maps at once and a journal undoes a transaction that fails: a read costs one look-up in a dict, and
-a scan sees the transaction's own writes.
+a scan sees the transaction's own writes. A snapshot freezes the maps without a copy: frozen.py.
 
 Keys are scalars or tuples of str, bytes and int, of the types that the map declares, and are
 ordered by value: integers ascend, text goes by code point, tuples by their parts. Values are what
@@ -21,6 +21,7 @@ from sortedcontainers import SortedList
 from strongroom.consensus import codec, labels
 from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import Digest
+from strongroom.enclave.programs.frozen import FrozenMap
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -28,7 +29,9 @@ SCAN_MAX = 1_000
 """Items of one scan; more takes another scan, after the last key."""
 _SCALARS = {int, str, bytes, bool}
 _REBUILD_SHARE = 4
-"""The order is sorted anew when more than one key in four has come or gone since the last scan."""
+"""The order is sorted anew when more than one key in four has come or gone in one block."""
+_GONE_KEYS_MIN = 1024
+"""So many keys that are gone, and as many as there are, until the list of keys is made anew."""
 
 
 class BudgetExceeded(Exception):
@@ -69,6 +72,9 @@ class MapSchema(Generic[K, V]):
     """int, str or bytes; or a tuple of them."""
     value: type | tuple[type, ...]
     """int, str, bytes or bool; or a tuple of them for a record."""
+    scanned: bool = False
+    """It may hold very many items and is scanned: its order is kept from the first item on, for to
+    sort a million keys takes seconds in which nothing is voted."""
 
     def __post_init__(self) -> None:
         for declared in (self.key, self.value):
@@ -86,6 +92,8 @@ class OrderedMap(Generic[K, V]):
     """One map. Never hands out or keeps anything mutable."""
 
     __slots__ = (
+        "_arrived",
+        "_before",
         "_changed",
         "_data",
         "_dirty",
@@ -106,8 +114,13 @@ class OrderedMap(Generic[K, V]):
         self._schema, self._journal, self._meter = schema, journal, meter
         self._key, self._value = _types(schema.key), _types(schema.value)
         self._data: dict[K, V] = {}
+        self._arrived: list[K] = []
+        """Every key as it came, also keys that are gone since, and some twice: a dict that changes
+        cannot be walked through piece by piece, a list can."""
+        self._before: dict[K, V | None] | None = None
+        """While the map is frozen: what each key had then that has been changed since."""
         self._changed: dict[K, None] = {}
-        self._sorted: SortedList | None = None
+        self._sorted: SortedList | None = SortedList() if schema.scanned else None
         self._dirty: dict[K, None] = {}
 
     def get(self, key: K) -> V | None:
@@ -139,6 +152,7 @@ class OrderedMap(Generic[K, V]):
                 raise TypeError(f"{self._schema.name}: the key is not of the declared types")
             if self._sorted is not None:
                 self._dirty[key] = None
+            self._arrived.append(key)
         self._journal.append((self, key, old, value))
         data[key] = value
 
@@ -194,30 +208,73 @@ class OrderedMap(Generic[K, V]):
         return found
 
     def restore(self, key: K, value: V | None) -> None:
-        """Put back what a key had before, unseen by journal and change log; None removes it."""
-        if self._sorted is not None:
-            self._dirty[key] = None
+        """Set what a key has, unseen by journal, change log and a snapshot on its way; None removes
+        it."""
         if value is None:
-            self._data.pop(key, None)
+            if self._data.pop(key, None) is not None and self._sorted is not None:
+                self._dirty[key] = None
+            return
+        if key not in self._data:
+            self._arrived.append(key)
+            if self._sorted is not None:
+                self._dirty[key] = None
+        self._data[key] = value
+
+    def undo(self, key: K, old: V | None) -> None:
+        """Take back the newest put or delete, in reverse order of these."""
+        if self._sorted is not None and (old is None or key not in self._data):
+            self._dirty[key] = None
+        if old is None:
+            del self._data[key]
+            self._arrived.pop()
         else:
-            self._data[key] = value
+            self._data[key] = old
+
+    def pass_time(self, key: K, value: V) -> None:
+        """Set what time alone changes, on every replica by itself: unseen by journal and change
+        log."""
+        before = self._before
+        if before is not None and key not in before:
+            before[key] = self._data.get(key)
+        self.restore(key, value)
 
     def bring(self, keys: Sequence[K], values: Sequence[V | None]) -> None:
         """Take over another replica's changes, unseen by journal and change log; None removes."""
+        data, before = self._data, self._before
+        if before is not None:
+            for key in keys:
+                if key not in before:
+                    before[key] = data.get(key)
         if None in values:
             for key, value in zip(keys, values, strict=True):
                 self.restore(key, value)
-            return
-        if self._sorted is not None:
-            self._dirty.update(dict.fromkeys(keys))
-        self._data.update(zip(keys, values, strict=True))  # type: ignore[arg-type]
+        else:
+            if new := [key for key in keys if key not in data]:
+                self._arrived += new
+                if self._sorted is not None:
+                    self._dirty.update(dict.fromkeys(new))
+            data.update(zip(keys, values, strict=True))  # type: ignore[arg-type]
+        if self._dirty or len(self._arrived) > 2 * len(data) + _GONE_KEYS_MIN:
+            self._tidy()
 
     def take_changes(self) -> tuple[tuple[K, ...], tuple[V | None, ...]]:
         """Keys changed since the last call, in order of first change, and their values; None for a
         removed key."""
+        if not self._changed:
+            return (), ()
         keys = tuple(self._changed)
         self._changed.clear()
+        if self._dirty or len(self._arrived) > 2 * len(self._data) + _GONE_KEYS_MIN:
+            self._tidy()
         return keys, tuple(map(self._data.get, keys))
+
+    def _tidy(self) -> None:
+        """What a block changed is put in order at its end: nobody waits for more than one block's
+        keys."""
+        if self._dirty:
+            self._ordered()
+        if len(self._arrived) > 2 * len(self._data) + _GONE_KEYS_MIN:
+            self._arrived = list(self._data)
 
     def items(self) -> Iterator[tuple[K, V]]:
         """Everything, in ascending order of key."""
@@ -229,19 +286,28 @@ class OrderedMap(Generic[K, V]):
         return len(self._data)
 
     def copy(self) -> dict[K, V]:
-        """Everything, in no order: a shallow copy, for values cannot change. 10 ns per item."""
+        """Everything, in no order, for audits: a shallow copy, for values cannot change."""
         return self._data.copy()
+
+    def freeze(self) -> FrozenMap[K, V]:
+        """This map as it stands now, whatever changes it later; at most one at a time. Costs
+        nothing by its size."""
+        self._before = {}
+        return FrozenMap(self._data, self._arrived, self._before, self._thaw)
+
+    def _thaw(self) -> None:
+        self._before = None
 
     def install(self, data: dict[K, V]) -> None:
         """Hold exactly this from now on."""
-        self._data = data
-        self._sorted = None
+        self._data, self._arrived, self._before = data, list(data), None
         self._dirty.clear()
         self._changed.clear()
+        self._sorted = None if self._sorted is None else SortedList(data)
 
     def _ordered(self) -> SortedList:
-        """The keys in order. Built by the first scan, so that a map that is never scanned pays
-        nothing for it."""
+        """The keys in order. Built by the first scan, or from the first item on where the schema
+        says so: a map that is never scanned pays nothing for it."""
         if self._sorted is None or len(self._dirty) * _REBUILD_SHARE > len(self._sorted):
             self._sorted = SortedList(self._data)
         else:
@@ -286,8 +352,11 @@ class State:
             size = len(codec.encode([(key, value) for (_, key), value in once.items()]))
             if size > room:
                 raise NoRoom
-        for changed, key, _, _ in journal:
+        for changed, key, old, _ in journal:
             changed._changed[key] = None
+            before = changed._before
+            if before is not None and key not in before:
+                before[key] = old
         journal.clear()
         return size
 
@@ -300,7 +369,7 @@ class State:
         """The transaction failed: as if it had not been, or as it was at a mark of it."""
         while len(self._journal) > mark:
             changed, key, old, _ = self._journal.pop()
-            changed.restore(key, old)
+            changed.undo(key, old)
 
     def take_changes(self) -> tuple[tuple[Any, ...], ...]:
         """What the block changed, for the write set: (program, map, keys, values) of every changed
@@ -332,8 +401,14 @@ class State:
             target.bring(keys, values)
 
     def copy(self) -> list[tuple[str, str, dict[Any, Any]]]:
-        """(program, map, items in no order) of every map, in order of program and map."""
+        """(program, map, items in no order) of every map, in order of program and map; for
+        audits."""
         return [(program, name, found.copy()) for (program, name), found in self._named.items()]
+
+    def freeze(self) -> list[tuple[str, str, FrozenMap[Any, Any]]]:
+        """(program, map, its items as they stand now) of every map, in order of program and
+        map."""
+        return [(program, name, found.freeze()) for (program, name), found in self._named.items()]
 
     def check_names(self, names: Iterable[tuple[str, str]]) -> None:
         """Check that there is a map of each of these names (program, map).

@@ -5,7 +5,7 @@ Owns when a table begins and ends. It is decided by blocks alone, so that every 
 table at one height; what was dropped may be erased once a quorum has anchored that height.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from strongroom.consensus import codec
@@ -26,6 +26,10 @@ def names_of(epoch: Epoch) -> tuple[tuple[str, str], tuple[str, str]]:
     """Under which names a snapshot holds an epoch's sessions and their statements: of no
     program."""
     return ("", f"sessions {epoch}"), ("", f"statements {epoch}")
+
+
+def _all_stated(statements: Sequence[bytes]) -> list[bool]:
+    return [True] * len(statements)
 
 
 class SessionTables:
@@ -99,12 +103,15 @@ class SessionTables:
         before = None if self.before is None else self.before.epoch
         return self.current.epoch, before, self._before_until, tuple(self.ended)
 
-    def copy(self) -> list[Table]:
-        """Sessions and statements of each epoch, for a snapshot."""
+    def freeze(self) -> list[Table]:
+        """Sessions and statements of each epoch as they stand now, for a snapshot."""
         made = []
         for table in [self.current] if self.before is None else [self.before, self.current]:
-            (sessions, statements), (ids, row, stated) = names_of(table.epoch), table.copy()
-            made += [Table(*sessions, ids, row), Table(*statements, stated, lambda _: True)]
+            (sessions, statements), held = names_of(table.epoch), table.freeze()
+            made += [
+                Table(*sessions, held.count, held.count, held.ids(), held.rows, held.release),
+                Table(*statements, held.stated, held.stated, held.statements(), _all_stated),
+            ]
         return made
 
     @classmethod
@@ -117,7 +124,7 @@ class SessionTables:
     ) -> "SessionTables":
         """The tables of another replica at one height.
 
-        `state` is what `state()` gave there, `rows` what `copy()` gave, under `names_of`.
+        `state` is what `state()` gave there, `rows` what `freeze()` held, under `names_of`.
 
         Raises:
             NotCanonical: neither is what it must be.

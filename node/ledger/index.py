@@ -190,6 +190,16 @@ class Index:
         """The leaf that an outcome's height has in the history; None: not known here."""
         return self._get(self._leaves, HEIGHT.pack(height))
 
+    def leaves(self, last: int) -> list[bytes]:
+        """The leaves of heights 1 to `last` in one go, up to the first that is not known here."""
+        found = list[bytes]()
+        with self._faults(), self._map_lock, self._environment.begin(db=self._leaves) as reading:
+            for height, (key, leaf) in enumerate(reading.cursor(), 1):
+                if height > last or HEIGHT.unpack(key)[0] != height:
+                    break
+                found.append(leaf)
+        return found
+
     def write(self, entries: Entries) -> None:
         """Add entries, all or none; heights come in ascending order, so that the first refusal of
         an id is kept.

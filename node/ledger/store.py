@@ -233,6 +233,13 @@ class BlockStore:
         rebuilt; None if nothing was. The index has no checksum for it: compare with an anchor."""
         return self._entries.leaves.get(height) or self._index.leaf(height)
 
+    def leaves(self, last: int) -> list[bytes]:
+        """What `leaf` gives for heights 1 to `last`, up to the first of which nothing is known."""
+        found = self._index.leaves(last)
+        while len(found) < last and (leaf := self._entries.leaves.get(len(found) + 1)):
+            found.append(leaf)
+        return found
+
     def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
         """What reads a record's payload in any thread, while this one goes on appending; None if
         there is none.

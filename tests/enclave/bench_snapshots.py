@@ -1,10 +1,9 @@
-"""What a snapshot costs in CPU time: the copy at its height, the worst share of a block, loading.
+"""What a snapshot costs in CPU time: freezing at its height, the worst share of a block, loading.
 Run it by hand:
 
 .venv/bin/python -m tests.enclave.bench_snapshots [accounts]
 """
 
-import gc
 import sys
 import time
 from collections.abc import Callable
@@ -14,9 +13,9 @@ from typing import Any
 from tests.enclave.snapshot_world import Ledger
 
 from strongroom.consensus.types import Digest, Height
-from strongroom.enclave.__main__ import COLLECTOR_THRESHOLDS
 from strongroom.enclave.execution.snapshotting import Capture
 from strongroom.enclave.formats.snapshot import SnapshotBox, StreamReader
+from strongroom.enclave.heap import tune_collector
 from strongroom.enclave.programs.payments import ACCOUNTS, BALANCES, MOVEMENTS, OWNERS
 from strongroom.enclave.sessions.sessions import Session
 
@@ -51,11 +50,9 @@ def measure(accounts: int) -> str:
     ledger = Ledger()
     fill(ledger, accounts)
     executor = ledger.executor
-    gc.collect()
-    gc.freeze()  # as in enclave/__main__.py: what lives long is not looked through again and again
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    copying, tables = timed(executor._copy)
-    items = sum(len(table.keys) for table in tables)
+    tune_collector()
+    copying, tables = timed(executor._freeze)
+    items = sum(table.count for table in tables)
     state = executor._state_due(Height(executor.height + BLOCKS))
     box = ledger.cluster.secrets[0].snapshot_box
     capture = Capture(state, tables, ledger.genesis.chain, box)
@@ -78,7 +75,7 @@ def measure(accounts: int) -> str:
     size = sum(map(len, chunks))
     return (
         f"{accounts} accounts, {items} items · {size / 2**20:.1f} MiB in {len(chunks)} chunks · "
-        f"copy {copying:.1f} ms · {sum(shares):.0f} ms over {BLOCKS} blocks, worst block "
+        f"freeze {copying:.1f} ms · {sum(shares):.0f} ms over {BLOCKS} blocks, worst block "
         f"{max(shares):.1f} ms · open {reading:.0f} ms, install {installing:.0f} ms\n"
     )
 

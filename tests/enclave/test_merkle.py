@@ -68,6 +68,17 @@ def test_batched_root_tree_and_frontier_agree_with_the_definition(size: int) -> 
     ]
 
 
+@given(size=st.integers(0, 70), data=st.data())
+def test_a_tree_made_in_one_go_goes_on_as_one_that_grew(size: int, data: Any) -> None:
+    leaves, first = leaves_of(size), data.draw(st.integers(0, size))
+    tree, grown = Tree(leaves[:first]), Tree()
+    for leaf in leaves[first:]:
+        tree.append(leaf)
+    for leaf in leaves:
+        grown.append(leaf)
+    assert tree._levels == grown._levels
+
+
 @given(size=sizes, data=st.data())
 def test_every_leaf_has_a_path_to_every_root_above_it(size: int, data: Any) -> None:
     tree = Tree(leaves_of(70))

@@ -1,7 +1,7 @@
 """Snapshots: the same bytes on every replica, loaded only when a quorum named them; then all goes
 on (T34, T40)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -60,20 +60,46 @@ def test_a_replica_that_executed_and_one_that_applied_make_the_same_snapshot(
     assert made[0][0] == 8
 
 
+@pytest.mark.parametrize("by_execution", [True, False])
+def test_a_snapshot_is_of_its_height_whatever_changes_until_it_is_sealed(
+    by_execution: bool,
+) -> None:
+    """Nothing is copied when it begins: accounts, sessions, windows and the clock go on."""
+    ledger = Ledger()
+    ledger.go_to(8)
+    then = ledger.executor.state_digest()
+    for number in range(4):
+        ledger.commit(pay(ledger, ledger.alice), pay(ledger, ledger.bob, to="alice"))
+        ledger.once(f"late{number}", "payments.open", account="new")
+    ledger.go_to(17)
+    maker, _ = ledger.fresh()
+    ledger.follow(maker, 0, by_execution=by_execution)
+    loaded, loader = ledger.fresh()
+    load(loader, ledger.stored(maker))
+    assert loaded.state_digest() == then
+
+
 def test_the_order_of_items_does_not_depend_on_how_they_came() -> None:
-    """What executed, applied and loaded differ in is the order of their dicts."""
+    """What executed, applied and loaded differ in is the order of their dicts, and which keys they
+    remember twice, or though they are gone."""
     ledger = Ledger()
     items = {(f"account{number}", number): number for number in range(3 * PIECE_ITEMS)}
     shuffled = dict(sorted(items.items(), key=lambda item: hash(item[0])))
     roots = []
-    for each in (items, shuffled):
-        capture = Capture(
-            state_at(ledger), [Table("p", "m", each, each.get)], ledger.genesis.chain, box()
-        )
+    again = [*items, *list(items)[::3], ("gone", 1), ("gone", 1)]
+    for table in (table_of(items), table_of(shuffled), table_of(items, again)):
+        capture = Capture(state_at(ledger), [table], ledger.genesis.chain, box())
         for height in range(1, 9):
             capture.advance(Height(height))
         roots.append(capture.root)
-    assert roots[0] == roots[1]
+    assert roots[0] == roots[1] == roots[2]
+
+
+def table_of(items: dict[Any, Any], walked: Sequence[Any] = ()) -> Table:
+    keys = walked or list(items)
+    return Table(
+        "p", "m", len(items), len(keys), keys, lambda asked: [items.get(key) for key in asked]
+    )
 
 
 def state_at(ledger: Ledger, due: int = 8) -> ExecutorState:
@@ -119,7 +145,7 @@ def test_no_block_pays_for_more_than_its_share() -> None:
     items = {number: b"x" * 600 for number in range(20_000)}
     capture = Capture(
         state_at(ledger, due=400),
-        [Table("p", "m", items, items.get)],
+        [table_of(items)],
         ledger.genesis.chain,
         box(),
     )

@@ -39,7 +39,7 @@ TEXTS = rooms.map("texts", key=bytes, value=bytes)
 """Contract → its canonical bytes."""
 VOTES = rooms.map("votes", key=(bytes, bytes), value=bool)
 """(contract, party) → consents?"""
-SERIALS = rooms.map("serials", key=(bytes, str, int), value=bytes)
+SERIALS = rooms.map("serials", key=(bytes, str, int), value=bytes, scanned=True)
 """(clean room, `contract` or `job`, its serial from 1) → contract or job."""
 ATTEMPTS = rooms.map("attempts", key=bytes, value=int)
 """What a run asks for (contract, parameters, versions) → its newest attempt."""

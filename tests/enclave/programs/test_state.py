@@ -2,6 +2,8 @@
 nothing (T12)."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from strongroom.consensus.errors import NotCanonical
+from strongroom.enclave.programs.frozen import FrozenMap
 from strongroom.enclave.programs.state import SCAN_MAX, BudgetExceeded, MapSchema, State
 
 ENTRIES: MapSchema[tuple[str, int], tuple[int, str]] = MapSchema(
@@ -27,30 +30,36 @@ def fresh(steps: int = 1_000_000) -> State:
 
 class Model(RuleBasedStateMachine):
     """Against two dicts, one committed, one with the open transaction's writes; and against a
-    replica that applies."""
+    replica that applies. Both are frozen at times, and read piece by piece while they change."""
+
+    entries = ENTRIES
 
     keys = st.tuples(st.sampled_from(["", "a", "aa", "b", "é"]), st.sampled_from([-1, 0, 9, 10]))
     values = st.tuples(st.integers(-(2**63), 2**64 - 1), st.text(max_size=3))
 
     @initialize()
     def start(self) -> None:
-        self.state, self.replica = fresh(), fresh()
+        self.state, self.replica = State([self.entries, FLAGS]), State([self.entries, FLAGS])
+        self.state.meter.left = self.replica.meter.left = 1_000_000
         self.committed: dict[Any, Any] = {}
         self.open: dict[Any, Any] = {}
+        self.frozen: dict[Any, Any] = {}
+        self.walks: list[tuple[FrozenMap[Any, Any], Any, dict[Any, Any]]] = []
+        """Of state and replica: the frozen map, the walk through its keys, what was read of it."""
 
     @rule(key=keys, value=values)
     def put(self, key: Any, value: Any) -> None:
-        self.state.maps[ENTRIES].put(key, value)
+        self.state.maps[self.entries].put(key, value)
         self.open[key] = value
 
     @rule(key=keys)
     def delete(self, key: Any) -> None:
-        self.state.maps[ENTRIES].delete(key)
+        self.state.maps[self.entries].delete(key)
         self.open.pop(key, None)
 
     @rule(key=keys)
     def get(self, key: Any) -> None:
-        assert self.state.maps[ENTRIES].get(key) == self.open.get(key)
+        assert self.state.maps[self.entries].get(key) == self.open.get(key)
 
     @rule(
         prefix=st.sampled_from([(), ("a",), ("aa",), ("zz",)]),
@@ -58,7 +67,7 @@ class Model(RuleBasedStateMachine):
         limit=st.integers(1, 7),
     )
     def scan(self, prefix: Any, after: Any, limit: int) -> None:
-        found = self.state.maps[ENTRIES].scan(prefix=prefix, after=after, limit=limit)
+        found = self.state.maps[self.entries].scan(prefix=prefix, after=after, limit=limit)
         expected = sorted(
             item
             for item in self.open.items()
@@ -68,7 +77,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(start=keys, stop=keys, limit=st.integers(1, 7), reverse=st.booleans())
     def range(self, start: Any, stop: Any, limit: int, reverse: bool) -> None:
-        found = self.state.maps[ENTRIES].range(start, stop, limit=limit, reverse=reverse)
+        found = self.state.maps[self.entries].range(start, stop, limit=limit, reverse=reverse)
         expected = sorted(
             (item for item in self.open.items() if start <= item[0] < stop), reverse=reverse
         )
@@ -92,13 +101,92 @@ class Model(RuleBasedStateMachine):
         assert self.replica.digest() == self.state.digest()
         assert self.state.take_changes() == ()
 
+    @rule()
+    def freeze(self) -> None:
+        self.end_block()
+        self.frozen, self.walks = dict(self.committed), []
+        for each in (self.state, self.replica):
+            ((_, _, held),) = (one for one in each.freeze() if one[0] == self.entries.program)
+            assert held.count == len(self.frozen)
+            self.walks.append((held, held.keys(), {}))
+
+    @rule(steps=st.integers(1, 4))
+    def read_frozen(self, steps: int) -> None:
+        self.roll_back()
+        for held, walk, read in self.walks:
+            for key in islice(walk, steps):
+                (read[key],) = held.values_of([key])
+
+    @rule()
+    def read_frozen_to_its_end(self) -> None:
+        self.read_frozen(1000)
+        for held, _, read in self.walks:
+            assert {key: value for key, value in read.items() if value is not None} == self.frozen
+            held.release()
+        self.walks = []
+
     @invariant()
     def every_item_is_there(self) -> None:
-        assert list(self.state.maps[ENTRIES].items()) == sorted(self.open.items())
+        assert list(self.state.maps[self.entries].items()) == sorted(self.open.items())
 
 
-TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+class ScannedModel(Model):
+    """The same of a map whose order is kept from the first item on."""
+
+    entries: MapSchema[tuple[str, int], tuple[int, str]] = replace(ENTRIES, scanned=True)
+
+
+TestModel, TestScannedModel = Model.TestCase, ScannedModel.TestCase
+TestModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestScannedModel.settings = TestModel.settings
+
+
+def test_a_failed_transaction_leaves_no_key_behind() -> None:
+    """Or whoever fails again and again would fill the enclave's memory."""
+    state = fresh()
+    counts = state.maps[COUNTS]
+    counts.put(0, 0)
+    state.commit()
+    for number in range(1, 500):
+        counts.put(number, 1)
+        counts.delete(number)
+        counts.put(number, 2)
+        counts.delete(0)
+        counts.put(0, 5)
+        state.roll_back()
+    assert list(counts.freeze().keys()) == [0]
+
+
+def test_keys_that_are_gone_are_forgotten() -> None:
+    """A lease comes and goes: what a map remembers of its keys is bounded by what it holds."""
+    state = fresh(10**7)
+    counts = state.maps[COUNTS]
+    for number in range(20_000):
+        counts.put(number, 1)
+        counts.delete(number)
+        state.commit()
+        state.take_changes()
+    assert counts.freeze().walk < 2_000
+
+
+@pytest.mark.parametrize("brought", [False, True])
+def test_the_order_is_kept_block_by_block(brought: bool) -> None:
+    """A scan of a million accounts does not begin with sorting them."""
+    state = State([replace(COUNTS, scanned=True)])
+    ((_, counts),) = state.maps.items()
+    state.meter.left = 1_000_000
+    for block in range(40):
+        keys = [(number * 7919 + block) % 10_007 for number in range(50)]
+        if brought:
+            counts.bring(keys, [1] * len(keys))
+        else:
+            for key in keys:
+                counts.put(key, 1)
+            state.commit()
+            state.take_changes()
+        assert counts._sorted is not None
+        assert not counts._dirty
+        assert list(counts._sorted) == sorted(counts.copy())
 
 
 @pytest.mark.parametrize("ordered", [False, True])

@@ -139,7 +139,8 @@ def test_a_table_that_came_with_a_snapshot_counts_as_the_one_that_it_was_taken_o
     one, other = table(), table()
     one.open(digest(1), WHO, digest(11), Secret(bytes(32)), close=False)
     one.open(digest(2), WHO, digest(12), Secret(bytes(32)), close=True)
-    ids, row, statements = one.copy()
-    other.fill({id: row(id) for id in ids}, statements)
+    held = one.freeze()
+    ids = list(held.ids())
+    other.fill(dict(zip(ids, held.rows(ids), strict=True)), held.statements())
     assert other.opened_by(WHO) == 2
     assert other.digest() == one.digest()

@@ -326,3 +326,22 @@ def test_what_found_no_room_in_one_block_counts_where_another_judged_it(
         found = None if height == 1 else Found(2, 0, int(Code.REFUSED))
         assert store.find_transaction(A) == found
     store.close()
+
+
+@pytest.mark.parametrize("gap", [4, 7])
+def test_kept_leaves_are_read_in_one_go_up_to_the_first_that_is_not_there(
+    tmp_path: Path, gap: int
+) -> None:
+    """Whether it is indexed by then or still waits to be."""
+    store = opened(tmp_path)
+    leaves = {height: bytes([height]) * 32 for height in range(1, 8) if height != gap}
+    for height in range(1, 8):
+        store.append_block(height, block(height))
+        store.append_outcome(height, outcome(height), identifiers(height), leaves.get(height, b""))
+    expected = [leaves[height] for height in range(1, gap)]
+    assert len(store._index.leaves(7)) < 6, "the newest wait"
+    for _ in range(2):
+        assert [len(store.leaves(last)) for last in (0, 1, 2, 3)] == [0, 1, 2, 3]
+        assert store.leaves(7) == expected
+        store.sync()
+    store.close()
