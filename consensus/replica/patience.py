@@ -1,42 +1,44 @@
-"""How long a leader waits for company, learnt from its own rounds (PROTOCOL §7, Leader).
+"""How long a leader waits for company, learnt from its own rounds and executions (PROTOCOL §7,
+Leader).
 
-A round lasts from a leader's proposal to its notarization: two links' delays and what all replicas
-work for it. The shortest one of late is what the links alone take; what the others take longer is
-queueing: processors that have too much to do. Waiting makes blocks fewer and larger, so it pays
-exactly then, in proportion; where nothing queues, a leader proposes at once, however long its links
-are. Owns that estimate, in seconds that arrive with each call. Local and safe: nobody else rests on
-it.
+A block costs all replicas something whatever is in it, so blocks that follow each other too closely
+fill their processors; one that waits too long holds its payments up. What lies between follows from
+what a block costs on this machine, and a part of that can be seen without any link in it: how long
+executing one takes at least. So a leader aims at so many times that from proposal to proposal, and
+at more where executions take longer, because payments leave blocks less of the processors. What a
+round takes is part of it: where links alone take as long, a leader proposes at once. Owns these
+estimates, in seconds that arrive with each call. Local and safe: nobody else rests on them.
 """
 
 from collections import deque
-from math import inf
 
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.types import View
+from strongroom.consensus.replica.spans import Spans
+from strongroom.consensus.types import Height, View
 
-ROUNDS_MAX = 1024
-"""Own rounds of which the shortest counts: when links become slower for good, what they take now is
-the measure after so many."""
 GAP_DELTAS_MAX = 0.25
 """A leader waits no longer than so many Δ0, and as long again for the rest of a full block: others
 wait 4Δ for a proposal, and their Δ is Δ0 at least (R9). The leader's own Δ is no measure: strikes
 that it alone has seen make it grow here and nowhere else."""
-WEIGHT = 0.2
-"""Of the newest round in the mean."""
-TELLING_ROUNDS_MAX = 4.0
-"""A round counts in the mean as so many of the shortest at most: one hour in which the process
-stood still, or one round that a liar held up, is forgotten after a few."""
+EXECUTION_WEIGHT = 1.5
+"""Payments cost a third of what they do in execution elsewhere too: sealing, batches, answers."""
+EXECUTIONS_BEYOND_MAX = 2.0
+"""What executions take longer adds so many of the shortest at most: larger blocks take longer, so
+without a bound each wait would ask for a longer one."""
+EXECUTIONS_OPEN_MAX = 64
+"""Final blocks whose execution is awaited; of more, the oldest are not timed."""
 
 
 class Patience:
-    """The queueing that one leader sees, and what it waits for that."""
+    """What one leader sees of rounds and executions, and what it waits for that."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._proposed: tuple[View, float] | None = None
-        self._rounds: deque[float] = deque(maxlen=ROUNDS_MAX)
-        self._shortest = inf
-        self._mean = 0.0
+        self._rounds, self._executions = Spans(), Spans()
+        self._final: deque[tuple[Height, float]] = deque(maxlen=EXECUTIONS_OPEN_MAX)
+        self._executed_at = 0.0
+        """When the newest execution was over."""
 
     def propose(self, view: View, now: float) -> None:
         """An own proposal goes out."""
@@ -50,26 +52,31 @@ class Patience:
         led, at = self._proposed
         self._proposed = None
         if notarized and view == led + 1:
-            took, first = max(0.0, now - at), not self._rounds
-            self._note(took)
-            most = TELLING_ROUNDS_MAX * self._shortest
-            told = min(took, most)
-            self._mean = told if first else min(most, self._mean + WEIGHT * (told - self._mean))
+            self._rounds.note(now - at)
 
-    def _note(self, took: float) -> None:
-        """Keep it among the rounds of late, and the shortest of them up to date."""
-        full = len(self._rounds) == ROUNDS_MAX
-        forgotten = self._rounds[0] if full else inf
-        self._rounds.append(took)
-        if forgotten <= self._shortest:
-            self._shortest = min(self._rounds)
-        else:
-            self._shortest = min(self._shortest, took)
+    def commit(self, height: Height, now: float) -> None:
+        """A block is final: its execution begins, unless others come before it."""
+        self._final.append((height, now))
+
+    def execute(self, height: Height, now: float) -> None:
+        """Up to this height all is executed."""
+        began = None
+        while self._final and self._final[0][0] <= height:
+            _, began = self._final.popleft()
+        if began is not None:
+            self._executions.note(now - max(began, self._executed_at))
+        self._executed_at = now
 
     @property
-    def queueing(self) -> float:
-        """Seconds that a round takes longer than the shortest one of late."""
-        return max(0.0, self._mean - self._shortest)
+    def usual_round(self) -> float:
+        """Seconds that a round takes of late; 0: none was seen."""
+        return self._rounds.mean
+
+    @property
+    def lead(self) -> float:
+        """Seconds from a batch's making until all hold it: as from a proposal to the votes for it,
+        half of a round."""
+        return self._rounds.mean / 2
 
     def gap(self, share: float) -> float:
         """Seconds from entering a view to a proposal.
@@ -78,9 +85,11 @@ class Patience:
             share: 0 to 1, by the batches of the block below: of a lone one there is little company
                 to wait for.
         """
-        if not self._rounds or not self._mean:
+        rounds, executions, settings = self._rounds, self._executions, self._settings
+        if not rounds or not executions:
             return 0.0
-        settings, queueing = self._settings, self.queueing
-        learnt = settings.gap_per_queueing * queueing * (queueing / self._mean)
-        most = min(settings.gap_rounds_max * self._shortest, GAP_DELTAS_MAX * settings.delta0)
-        return share * min(learnt, most)
+        least = executions.shortest
+        beyond = min(EXECUTION_WEIGHT * (executions.mean - least), EXECUTIONS_BEYOND_MAX * least)
+        wanted = max(0.0, settings.gap_executions * least + beyond - rounds.mean)
+        most = min(settings.gap_rounds_max * rounds.shortest, GAP_DELTAS_MAX * settings.delta0)
+        return share * min(wanted, most)

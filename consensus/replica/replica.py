@@ -115,8 +115,9 @@ class Replica:
                 moved = self._receive(sender, message, now, out)
             case BatchHeld(header):
                 self._lanes.add(header)
+                state.company.hold(now.monotonic, state.patience.usual_round)
             case Executed():
-                self._executed_at = now.monotonic
+                self._note_execution(event, now)
                 state.execute(event)
                 self._check_divergence(out)
             case FinalRange():
@@ -134,6 +135,14 @@ class Replica:
         if moved:
             self._settle(now, out)
         return out
+
+    def _note_execution(self, event: Executed, now: Now) -> None:
+        """When it was, for whoever waits by that."""
+        state = self.state
+        self._executed_at = now.monotonic
+        state.patience.execute(event.height, now.monotonic)
+        if not state.work.waiting:
+            state.company.execute(now.monotonic)
 
     def deadline(self) -> float | None:
         """Monotonic seconds at which a Tick is due; None while the chain is quiet."""
@@ -447,6 +456,8 @@ class Replica:
                 state.become_final(
                     lineage[-1].header, certificate, [node.header for node in lineage]
                 )
+                for node in lineage:
+                    state.patience.commit(node.header.height, now.monotonic)
                 self._pacemaker.finalised()
                 self._await_idle(now)
                 self._check_divergence(out)
@@ -540,7 +551,7 @@ class Replica:
             return entered + self._pacemaker.delta
         gap = state.gap_above(parent)
         if not state.work.waiting:
-            return max(entered + 2 * gap, self._executed_at + self._settings.anchor_gap)
+            return max(entered + 2 * gap, self._executed_at + state.anchor_gap)
         _, batches, _ = self._lanes.newest_cut(self._tree.cut_of(parent))
         return entered + (gap if batches >= min(parent.batch_count, GAPS_MAX) else 2 * gap)
 

@@ -22,16 +22,16 @@ class Settings:
     link_grace: float = 0.25
     """Seconds for which a leader's link may be lost before it is skipped (R11); never less than
     Δ."""
-    anchor_gap: float = 0.0
+    anchor_gap: float | None = 0.0
     """Seconds that a block which would only anchor waits after an execution: the next batch may
-    share its block."""
+    share its block. None: as learnt (company.py)."""
     min_gap: float = 0.0
     """Seconds from entering a view to a leader's proposal, for each batch of its parent; blocks
     grow under load."""
-    gap_per_queueing: float = 0.0
-    """Seconds that a leader waits beyond `min_gap`, for each second by which its rounds take longer
-    than the shortest of late (patience.py); 0: it learns nothing."""
-    gap_rounds_max: float = 3.5
+    gap_executions: float = 0.0
+    """A leader aims at so many of the shortest executions of a block from one proposal to the next
+    (patience.py); 0: it learns nothing."""
+    gap_rounds_max: float = 4.5
     """The most that is waited for that, above a full block: so many of the shortest rounds."""
     idle_block: float | None = None
     """Seconds without a final block after which an empty one is wanted; None: never."""

@@ -17,6 +17,7 @@ from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.recovery import Finality, RecoveryCertificate
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
+from strongroom.consensus.replica.company import Company
 from strongroom.consensus.replica.events import (
     CandidateRecord,
     CastRecord,
@@ -54,6 +55,10 @@ GAPS_MAX = 4
 """A leader waits `min_gap` for each batch of the block below, up to this many: the busier, the
 larger the blocks. If fewer batches wait by then than that block had, it waits as long again for the
 rest."""
+
+ANCHOR_DELTAS_MAX = 0.125
+"""A block that would only anchor waits no longer than so many Δ0 after an execution: others measure
+its leader from their own on (R9). Half a Δ0 was seen to have a view given up among honest nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +100,7 @@ class ReplicaState:
             config.settings, faults=self.quorum.faults, jitter=(config.own or 0) / count
         )
         self.patience = Patience(config.settings)
+        self.company = Company(ANCHOR_DELTAS_MAX * config.settings.delta0)
         self.candidates: dict[View, Digest] = {}
         self.missing = Missing(members.epoch, config.own, self.others, self.tree, config.settings)
         self.work = PendingWork()
@@ -206,6 +212,12 @@ class ReplicaState:
         batches = min(parent.batch_count, GAPS_MAX)
         learnt = self.patience.gap(batches / GAPS_MAX)
         return self.settings.min_gap * batches + learnt
+
+    @property
+    def anchor_gap(self) -> float:
+        """Seconds from an execution to a block that would only anchor it."""
+        fixed = self.settings.anchor_gap
+        return self.company.wait(self.patience.usual_round) if fixed is None else fixed
 
     @property
     def tip_is_unknown(self) -> bool:
@@ -421,19 +433,28 @@ class ReplicaState:
         """Length of each lane as held here (STATUS)."""
         return self.lanes.lengths
 
-    def batch_due(self, lane: Lane, lead: float) -> float | None:
-        """When the next batch of a lane had better be made: `lead` seconds before a leader could
-        take it.
+    def batch_due(self, lane: Lane, lead: float | None = None) -> float | None:
+        """When the next batch of a lane had better be made: as long before a leader could take it
+        as it needs to be everywhere.
 
-        Monotonic seconds, often past; None: not in this view, whose block takes no more of this
-        lane.
+        Args:
+            lane: whose batches wait.
+            lead: seconds that a batch needs; None: as learnt.
+
+        Returns:
+            Monotonic seconds, often past. Each batch of the lane that no notarized block has yet,
+            and a block of this view that is being voted on, put it off by a view's usual length;
+            None, where that is not known: not in this view.
         """
-        tip = self.tip()
-        if self.lanes.length(lane) > self.tree.cut_of(tip)[lane].length:
+        tip, learnt = self.tip(), self.patience
+        gap = self.gap_above(tip)
+        ahead = self.lanes.length(lane) - self.tree.cut_of(tip)[lane].length
+        if not ahead and self.view in self.candidates and tip.batch_count > 1:
+            ahead = 1
+        if ahead and not learnt.usual_round:
             return None
-        if self.view in self.candidates and tip.batch_count > 1:
-            return None
-        return self.pacemaker.entered + self.gap_above(tip) - lead
+        due = self.pacemaker.entered + gap - (learnt.lead if lead is None else lead)
+        return due + ahead * (gap + learnt.usual_round)
 
     @property
     def frozen_lanes(self) -> frozenset[Lane]:

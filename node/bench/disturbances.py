@@ -9,11 +9,11 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from typing import Any
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.bench.quota import limited
 from strongroom.node.bench.report import Document
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.node_process import NodeProcess
@@ -22,6 +22,8 @@ from strongroom.node.machine.processes import ProcessId, children_of
 SLICE_SECONDS = 0.1
 RUNNING_SHARE = 0.3
 """A slow node runs for this share of each slice, and is stopped for the rest."""
+HALF_SHARE = 0.5
+HALF_SLICE_SECONDS = 0.01
 CATCH_UP_SECONDS_MAX = 300.0
 _POLL_SECONDS = 0.05
 
@@ -114,16 +116,12 @@ async def _come_back(node: NodeProcess, cluster: Cluster) -> tuple[float, float,
 
 
 @asynccontextmanager
-async def half_the_processors(cluster: Cluster) -> AsyncIterator[Document]:
-    """All nodes and the load get half of this machine's processors: what a slower machine does.
+async def half_the_machine(cluster: Cluster) -> AsyncIterator[Document]:
+    """All nodes and the load get half of this machine's processor time: by the kernel's quota, and
+    where that may not be set, by stopping them for half of each slice.
 
-    Raises:
-        OperatorFault: there is only one, which cannot be halved this way.
+    On half of the processors alone they would have more than half: two hyperthreads share a core.
     """
-    whole = os.sched_getaffinity(0)
-    half = set(sorted(whole)[: len(whole) // 2])
-    if not half:
-        raise OperatorFault("half of one processor cannot be had: this row needs two")
     pids = [
         process.pid
         for node in cluster.nodes
@@ -131,22 +129,36 @@ async def half_the_processors(cluster: Cluster) -> AsyncIterator[Document]:
         if process is not None
     ]
     own = ProcessId.of(os.getpid())
-    pids += [] if own is None else [child.pid for child in children_of(own)]
+    children = [] if own is None else children_of(own)
+    every = sorted({*pids, *(child.pid for child in children)})
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(limited(every, HALF_SHARE))
+        except OperatorFault as fault:
+            slowing = asyncio.create_task(_stop_and_go(every))
+            try:
+                yield {"processor_share": HALF_SHARE, "by": f"stops and starts: {fault}"}
+            finally:
+                slowing.cancel()
+                await asyncio.gather(slowing, return_exceptions=True)
+        else:
+            yield {"processor_share": HALF_SHARE, "by": "the kernel's quota"}
+
+
+async def _stop_and_go(pids: Iterable[int]) -> None:
+    """Half of each slice for these processes."""
+    processes = [process for pid in pids if (process := ProcessId.of(pid)) is not None]
     try:
-        _confine(pids, half)
-        yield {"processors": len(half)}
+        while True:
+            await asyncio.sleep(HALF_SLICE_SECONDS)
+            for process in processes:
+                process.send(signal.SIGSTOP)
+            await asyncio.sleep(HALF_SLICE_SECONDS)
+            for process in processes:
+                process.send(signal.SIGCONT)
     finally:
-        _confine(pids, whole)
-
-
-def _confine(pids: Iterable[int], processors: set[int]) -> None:
-    """Every thread of these processes runs on these processors alone; what ended meanwhile does
-    not."""
-    for pid in pids:
-        with suppress(OSError):
-            for thread in Path(f"/proc/{pid}/task").iterdir():
-                with suppress(OSError):
-                    os.sched_setaffinity(int(thread.name), processors)
+        for process in processes:
+            process.send(signal.SIGCONT)
 
 
 async def _executed(node: NodeProcess) -> int:

@@ -14,7 +14,7 @@ from strongroom.node.bench.bounds import PAYMENT_SIZES
 from strongroom.node.bench.peer_etcd import beside, etcd, measure_etcd
 from strongroom.node.bench.profile import sampler
 from strongroom.node.bench.repeated import together
-from strongroom.node.bench.report import Document, lines_of, summary_of
+from strongroom.node.bench.report import Document, is_good, lines_of, summary_of
 from strongroom.node.bench.run import Load, measure
 from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
 from strongroom.node.bench.vault import VaultLoad, measure_vault, vault_lines
@@ -101,7 +101,7 @@ def run_bench(wanted: Wanted) -> None:
     report = run(_measured(load, wanted, teller))
     lines = markdown_of([(load.work.operation, report)]) if wanted.markdown else lines_of(report)
     typer.echo(json.dumps(report) if wanted.as_json else "\n".join(lines))
-    raise typer.Exit(ExitCode.OK if report["agreement"] else ExitCode.NO)
+    raise typer.Exit(ExitCode.OK if is_good(report) else ExitCode.NO)
 
 
 def _vault(load: VaultLoad, seconds: float | None, teller: Teller, as_json: bool) -> None:
@@ -179,9 +179,9 @@ def _suite(wanted: Wanted, teller: Teller) -> None:
         typer.echo("\n".join(lines))
     for line in compare(dict(reports), earlier):
         typer.echo(line, err=as_json)
-    good = all(report["agreement"] for _, report in reports)
+    good = all(is_good(report) for _, report in reports)
     typer.echo(
-        f"{len(reports)} rows, " + ("all replicas agree" if good else "REPLICAS DISAGREE"),
+        f"{len(reports)} rows, " + ("all replicas agree" if good else "NOT ALL ARE GOOD"),
         err=as_json,
     )
     raise typer.Exit(ExitCode.OK if good else ExitCode.NO)

@@ -1,13 +1,15 @@
 """One load process of the benchmark: some clients, each with its own identity and session, open
 loop or closed.
 
-Reads its orders as one JSON document from stdin, writes what it measured as one JSON document to
-stdout. Latency counts from when a call was due, not from when it could be sent, so that a slow
-service is not flattered (no coordinated omission). Every result is opened and every receipt asked
-for is verified.
+Reads its orders as one line of JSON from stdin, says READY once every client is connected, reads
+when to begin and end as a second line, and writes what it measured as one JSON document to stdout:
+so a busy machine on which it starts slowly loses nothing of the measured time. Latency counts from
+when a call was due, not from when it could be sent, so that a slow service is not flattered (no
+coordinated omission). Every result is opened and every receipt asked for is verified.
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -25,6 +27,7 @@ from strongroom.node.client.calls.calls import Done
 from strongroom.node.faults import Overloaded
 
 TICK_SECONDS = 0.002
+READY = b"ready\n"
 RECEIPTS_MAX = 20
 """Receipts that one client asks for, spread over the measurement."""
 
@@ -118,10 +121,25 @@ class Caller:
 
 async def load(orders: dict[str, Any]) -> dict[str, Any]:
     """Carry the orders out."""
-    window = (orders["begin"], orders["end"])
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(_one(orders, order, window)) for order in orders["clients"]]
-    measured = [task.result() for task in running]
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(_connected(orders, order))
+            for order in orders["clients"]
+        ]
+        sys.stdout.buffer.write(READY)
+        sys.stdout.buffer.flush()
+        told = json.loads(await asyncio.to_thread(sys.stdin.readline))
+        window, cpu = (told["begin"], told["end"]), time.process_time()
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(_one(client, order, window, orders["operation"]))
+                for client, order in zip(clients, orders["clients"], strict=True)
+            ]
+        cpu = time.process_time() - cpu
+    return _told([task.result() for task in running], cpu)
+
+
+def _told(measured: list[Measured], cpu: float) -> dict[str, Any]:
     latencies: Counter[int] = Counter()
     faults: Counter[str] = Counter()
     for one in measured:
@@ -134,24 +152,29 @@ async def load(orders: dict[str, Any]) -> dict[str, Any]:
         "latencies": sorted(latencies.items()),
         "receipt_ms": [ms for one in measured for ms in one.receipt_ms],
         "faults": dict(faults),
-        "cpu_seconds": time.process_time(),
+        "cpu_seconds": cpu,
     }
 
 
-async def _one(
-    orders: dict[str, Any], order: dict[str, Any], window: tuple[float, float]
-) -> Measured:
+def _connected(
+    orders: dict[str, Any], order: dict[str, Any]
+) -> contextlib.AbstractAsyncContextManager[Client]:
     identity = Identity.from_seed(Secret(bytes.fromhex(order["seed"])))
-    async with Client.connect(
+    return Client.connect(
         orders["directory"], identity, first_endpoint=order["endpoint"], one_shot=orders["one_shot"]
-    ) as client:
-        caller = Caller(client, order, window, orders["operation"])
-        receipts = asyncio.create_task(caller.ask_for_receipts()) if order["receipts"] else None
-        await caller.run()
-        if receipts is not None:
-            await receipts
-        return caller.measured
+    )
+
+
+async def _one(
+    client: Client, order: dict[str, Any], window: tuple[float, float], operation: str
+) -> Measured:
+    caller = Caller(client, order, window, operation)
+    receipts = asyncio.create_task(caller.ask_for_receipts()) if order["receipts"] else None
+    await caller.run()
+    if receipts is not None:
+        await receipts
+    return caller.measured
 
 
 if __name__ == "__main__":
-    json.dump(uvloop.run(load(json.load(sys.stdin))), sys.stdout)
+    json.dump(uvloop.run(load(json.loads(sys.stdin.readline()))), sys.stdout)

@@ -91,10 +91,10 @@ def make_report(
 
 
 def percentiles(latencies: Counter[int]) -> dict[str, float | None]:
-    """p50, p95, p99 and max in ms of a count of latencies in steps of 1/BUCKETS_PER_MS ms."""
+    """p50, p95, p99, max and mean in ms of a count of latencies in steps of 1/BUCKETS_PER_MS ms."""
     count = sum(latencies.values())
     if count == 0:
-        return {"p50": None, "p95": None, "p99": None, "max": None}
+        return {"p50": None, "p95": None, "p99": None, "max": None, "mean": None}
     wanted = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     found: dict[str, float | None] = {}
     seen = 0
@@ -104,6 +104,8 @@ def percentiles(latencies: Counter[int]) -> dict[str, float | None]:
             if name not in found and seen >= part * count:
                 found[name] = (step + 1) / BUCKETS_PER_MS
     found["max"] = (max(latencies) + 1) / BUCKETS_PER_MS
+    total = sum(step * seen for step, seen in latencies.items())
+    found["mean"] = round((total / count + 0.5) / BUCKETS_PER_MS, 2)
     return found
 
 
@@ -143,13 +145,24 @@ def lines_of(report: Document) -> list[str]:
     return [*lines, summary_of(report)]
 
 
+def is_good(report: Document) -> bool:
+    """Something was committed, all replicas agree on it, and it adds up."""
+    return bool(report["agreement"] and report["committed_per_second"] > 0)
+
+
+def verdict_of(report: Document) -> str:
+    """What the cells of a table say of that."""
+    if not report["agreement"]:
+        return "NO"
+    return "yes" if report["committed_per_second"] > 0 else "nothing committed"
+
+
 def summary_of(report: Document) -> str:
     """One line."""
-    verdict = (
-        "all replicas agree, everything adds up"
-        if report["agreement"]
-        else "REPLICAS OR SUMS DISAGREE"
-    )
+    verdict = {
+        "yes": "all replicas agree, everything adds up",
+        "NO": "REPLICAS OR SUMS DISAGREE",
+    }.get(verdict_of(report), "NOTHING WAS COMMITTED IN THE MEASURED TIME")
     latency = report["latency_ms"]
     return (
         f"{report['committed_per_second']:,.0f} committed per "

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,19 +22,24 @@ from strongroom.enclave.primitives import Secret, random_bytes
 from strongroom.node.bench import disturbances, profile
 from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.floor import measure_floor
+from strongroom.node.bench.load import READY
 from strongroom.node.bench.readings import Reading, own_memory, read
 from strongroom.node.bench.report import Document, Memory, make_report
 from strongroom.node.bench.sizes import per_transaction, sizes_of
+from strongroom.node.bench.stages import Passed, read_stages, way
 from strongroom.node.bench.work import Payments, Work
 from strongroom.node.client.bringing import bring
 from strongroom.node.cluster.cluster import Cluster
+from strongroom.node.cluster.node_process import NodeProcess
 from strongroom.node.cluster.plan import BRINGER
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
+from strongroom.node.rpc import probe
 from strongroom.node.terminal.teller import Teller
 
 SETTLE_SECONDS = 60.0
-START_SECONDS = 2.5
-"""From orders to the first call: load processes start and check the service first."""
+"""Without any replica moving for so long, they are as they are."""
+START_SECONDS_MAX = 120.0
+"""In which every load process must have connected all of its clients: long, for a busy machine."""
 MEMORY_READINGS = 60
 """How often memory is read in the measured window."""
 _LOAD = Path(__file__).with_name("load.py")
@@ -69,6 +75,8 @@ class _Window:
     after: Reading
     blocks: int
     memory: Memory
+    passed: tuple[Passed, Passed]
+    """What nodes counted of their stages when it opened, and when it closed."""
     facts: Document
     """What a disturbance adds."""
 
@@ -108,7 +116,10 @@ async def measure(
             )
             say("checking that all replicas agree and that everything adds up")
             answered = sum(result["answered"] for result in window.results)
-            agreement = await agree(cluster) and await work.adds_up(directory, clients, answered)
+            unknown = sum(sum(result["faults"].values()) for result in window.results)
+            agreement = await agree(cluster) and await work.adds_up(
+                directory, clients, answered, unknown
+            )
         report = make_report(
             window.results,
             window.before,
@@ -123,11 +134,12 @@ async def measure(
         return {
             **report,
             **window.facts,
+            "way_ms": way(*window.passed, report["latency_ms"]["mean"]),
             "bytes_on_disk": per_transaction(sizes_of(cluster.nodes[0].layout)),
             "operation": work.operation,
             "clients": load.clients,
             "rate": load.rate or "max",
-            "agreement": agreement and report["committed_per_second"] > 0,
+            "agreement": agreement,
         }
 
 
@@ -135,17 +147,17 @@ async def _drive(
     cluster: Cluster, load: Load, orders: list[Document], disturb: Disturbance, flames: Path | None
 ) -> _Window:
     """Run the load processes, and read what the window between warm-up and end shows."""
-    begin = time.monotonic() + START_SECONDS + load.warmup
-    workers = [await _start_worker() for _ in orders]
-    for order in orders:
-        order |= {"begin": begin, "end": begin + load.seconds}
-    tasks = [
-        asyncio.create_task(worker.communicate(json.dumps(order).encode()))
-        for worker, order in zip(workers, orders, strict=True)
-    ]
+    workers: list[asyncio.subprocess.Process] = []
     try:
+        for order in orders:
+            workers.append(await _start_worker(order))
+        await asyncio.gather(*map(_until_ready, workers))
+        begin = time.monotonic() + load.warmup
+        window = {"begin": begin, "end": begin + load.seconds}
+        tasks = [asyncio.create_task(worker.communicate(_line(window))) for worker in workers]
         await asyncio.sleep(begin - time.monotonic())
         async with disturb(cluster) as facts:
+            passed = await read_stages(cluster)
             before, first = read(cluster), await newest_height(cluster)
             drawing = (
                 None if flames is None else profile.draw(cluster.nodes[0], flames, load.seconds)
@@ -154,6 +166,7 @@ async def _drive(
                 drawing or _nothing(), _watch_memory(cluster, begin, load.seconds)
             )
             after, last = read(cluster), await newest_height(cluster)
+            passed_after = await read_stages(cluster)
             outputs = [await task for task in tasks]
     finally:
         for worker in workers:
@@ -165,7 +178,13 @@ async def _drive(
     if drawn:
         facts["flame_graphs"] = [str(path) for path in drawn]
     return _Window(
-        [json.loads(output) for output, _ in outputs], before, after, last - first, memory, facts
+        [json.loads(output) for output, _ in outputs],
+        before,
+        after,
+        last - first,
+        memory,
+        (passed, passed_after),
+        facts,
     )
 
 
@@ -206,12 +225,39 @@ def _orders(
     return [{**common, "clients": clients[number::processes]} for number in range(processes)]
 
 
-async def _start_worker() -> asyncio.subprocess.Process:
+async def _start_worker(orders: Document) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    return await asyncio.create_subprocess_exec(
+    worker = await asyncio.create_subprocess_exec(
         sys.executable, str(_LOAD), stdin=pipe, stdout=pipe, stderr=pipe, env=environment
     )
+    if worker.stdin is not None:
+        worker.stdin.write(_line(orders))
+    return worker
+
+
+async def _until_ready(worker: asyncio.subprocess.Process) -> None:
+    """Every client of a load process is connected.
+
+    Raises:
+        OperatorFault: it failed, or took START_SECONDS_MAX.
+    """
+    said = b""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS_MAX):
+            said = b"" if worker.stdout is None else await worker.stdout.readline()
+    if said == READY:
+        return
+    if worker.returncode is None:
+        with suppress(ProcessLookupError):
+            worker.kill()
+    _, errors = await worker.communicate()
+    why = errors.decode()[-500:] or f"not connected after {START_SECONDS_MAX:g} s"
+    raise OperatorFault(f"a load process failed: {why}")
+
+
+def _line(document: Document) -> bytes:
+    return json.dumps(document).encode() + b"\n"
 
 
 async def _statuses(cluster: Cluster) -> list[dict[str, object]]:
@@ -226,18 +272,40 @@ async def newest_height(cluster: Cluster) -> int:
 
 
 async def agree(cluster: Cluster) -> bool:
-    """Every running replica executed to one height and has one history root there."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    """Every running replica executed to one height and has one history root there.
+
+    They have as long as it takes, on however busy a machine, while any of them moves.
+
+    Raises:
+        OperatorFault: one does not answer any more.
+    """
+    seen, moved = -1, time.monotonic()
     while True:
         statuses = await _statuses(cluster)
-        heights = {int(str(status["executed"])) for status in statuses}
-        if (
-            len(heights) == 1 and len(statuses) == len(cluster.running())
-        ) or time.monotonic() > deadline:
+        heights = [int(str(status["executed"])) for status in statuses]
+        whole = len(heights) == len(cluster.running())
+        if whole and len(set(heights)) == 1:
             break
+        if sum(heights) != seen:
+            seen, moved = sum(heights), time.monotonic()
+        elif time.monotonic() - moved > SETTLE_SECONDS:
+            if whole:
+                return False
+            raise OperatorFault(f"a replica has not answered for {SETTLE_SECONDS:g} s")
         await asyncio.sleep(0.1)
-    height, roots = min(heights), set()
+    roots = set()
     for node in cluster.running():
-        proof: Any = await asyncio.to_thread(node.ask, "ledger_consistency", height, height)
+        proof: Any = await asyncio.to_thread(_patiently, node, heights[0])
         roots.add(proof["to_root"])
-    return len(heights) == 1 and len(roots) == 1
+    return len(roots) == 1
+
+
+def _patiently(node: NodeProcess, height: int) -> object:
+    """A node's history root at a height; a busy one is asked again."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while True:
+        try:
+            return node.ask("ledger_consistency", height, height)
+        except probe.NoAnswer as fault:
+            if time.monotonic() > deadline:
+                raise OperatorFault(f"{node.name}: {fault}") from None

@@ -8,19 +8,20 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from strongroom.node.bench import disturbances, peer_etcd
+from strongroom.node.bench.aims import DEAD, HALF, LONE, MOST, aims_table, ways_table
 from strongroom.node.bench.costs import costs_line
 from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.repeated import together
-from strongroom.node.bench.report import Document
+from strongroom.node.bench.report import Document, verdict_of
 from strongroom.node.bench.run import Load, measure
 from strongroom.node.bench.work import Payments, Records
 from strongroom.node.terminal.teller import Teller
 
 RECORD_SIZES = {"256 B": 256, "1 KiB": 1024, "16 KiB": 16 * 1024}
-MOST, HALF, HALVED = "max throughput", "50 % load", "half the processors"
+HALVED = "half the machine"
 PEER_ROWS = (MOST, HALF)
 """Rows beside which a peer's figures stand."""
-COST_ROWS = (MOST, "10 % load", HALF, "80 % load", "lone client", "16 connections × 4")
+COST_ROWS = (MOST, "10 % load", HALF, "80 % load", LONE, "16 connections × 4")
 """Rows of equal clusters and calls: what a block and a payment cost follows from these."""
 SOAK_RATE = 3000.0
 """Calls per second, below half of what the machine carries."""
@@ -48,14 +49,12 @@ def rows(seconds: float) -> list[Row]:
         )
         for name, size in RECORD_SIZES.items()
     ]
-    halved = Row(HALVED, base, share=0.25, disturb=disturbances.half_the_processors)
-    slowed = [halved] if (os.cpu_count() or 1) > 1 else []
     return [
         Row(MOST, base),
         Row("10 % load", base, share=0.1),
         Row(HALF, base, share=0.5),
         Row("80 % load", base, share=0.8),
-        Row("lone client", replace(base, clients=1, outstanding=1)),
+        Row(LONE, replace(base, clients=1, outstanding=1)),
         Row("16 connections × 4", replace(base, clients=16, outstanding=4)),
         Row("one-shot envelopes", replace(base, clients=8, outstanding=32, one_shot=True)),
         Row("512 B envelopes", replace(base, work=Payments(512))),
@@ -63,11 +62,11 @@ def rows(seconds: float) -> list[Row]:
         Row("n = 1", replace(base, nodes=1)),
         Row("n = 7", replace(base, nodes=7)),
         Row("n = 10", replace(base, nodes=10)),
-        Row("one of four dead", base, disturb=disturbances.one_dead),
+        Row(DEAD, base, disturb=disturbances.one_dead),
         Row("one of four slow", base, share=0.25, disturb=disturbances.one_slow),
         Row("one of four catches up", base, share=0.5, disturb=disturbances.one_catches_up),
         Row("one of four restarts", base, share=0.5, disturb=disturbances.one_restarts),
-        *slowed,
+        Row(HALVED, base, share=0.25, disturb=disturbances.half_the_machine),
     ]
 
 
@@ -116,13 +115,16 @@ def table_of(reports: list[tuple[str, Document]]) -> list[str]:
             report["receipt_ms"],
             costs,
             report["floor_ratio"],
-            "yes" if report["agreement"] else "NO",
+            verdict_of(report),
         )
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     notes = [f"{name}: {note}" for name, report in reports for note in _notes_on(report)]
     equal = [report for name, report in reports if name in COST_ROWS]
     if equal and (line := costs_line(equal, equal[0]["nodes"])) is not None:
         notes.append(f"apart: {line}")
+    rows = dict(reports)
+    for table in (aims_table(rows) if MOST in rows else [], ways_table(rows)):
+        lines += ["", *table] if table else []
     return [*lines, *([""] if notes else []), *notes]
 
 

@@ -179,6 +179,10 @@ class NodeProcess:
             self.config().rpc, self._context(), method, *parameters, seconds=_PROBE_SECONDS
         )
 
+    def page(self, path: str) -> bytes | None:
+        """What its front door serves at a path; None: nothing, or not in time."""
+        return probe.fetch(self.config().rpc, self._context(), path, seconds=_PROBE_SECONDS)
+
     def stopped_because(self) -> str | None:
         """Why it ended by itself, in its own last words; None while it runs, or after a stop."""
         if self.host() is not None:

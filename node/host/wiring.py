@@ -55,9 +55,10 @@ from strongroom.node.sync.serving import Serving
 from strongroom.node.sync.snapshot_fetch import SnapshotServer
 from strongroom.node.sync.snapshot_seeker import SnapshotSeeker
 
-SETTINGS = Settings(gap_per_queueing=20.0, gap_rounds_max=3.5, anchor_gap=0.012)
-"""Times of the replica: blocks grow where rounds queue, and an anchor waits for a batch to share
-its block."""
+SETTINGS = Settings(gap_executions=8.0, gap_rounds_max=4.5, anchor_gap=None)
+"""Times of the replica, none of them of one machine: from block to block it takes eight times as
+long as executing one does at least, which is about what keeps processors from being filled with
+blocks (docs/performance.md), and an anchor waits for a batch to share its block while that pays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

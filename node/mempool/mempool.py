@@ -27,7 +27,8 @@ RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512
 """A batch that has this many does not wait for company."""
 COMPANY_SECONDS_MAX = 0.04
-"""A smaller batch waits for company until a leader could take it, but no longer than this."""
+"""A smaller batch waits for company until a leader could take it, but no longer than this: on long
+links several are on their way to one leader."""
 THROTTLE_SECONDS = 0.005
 """While nothing may be ordered, how often to look whether it may."""
 _ENVELOPE_OVERHEAD = 5

@@ -56,9 +56,6 @@ from strongroom.node.ordering.events import Following, ParticipantEvent
 from strongroom.node.ordering.participant import Participant
 
 TURN_EVENTS_MAX = 256
-BATCH_LEAD_SECONDS = 0.005
-"""What a batch takes from its making until all have stored it, on a machine that has enough to
-do."""
 
 log = structlog.get_logger()
 
@@ -138,11 +135,7 @@ class Driver:
         """When the next batch of the own lane should leave, so that it is everywhere when a leader
         looks for it."""
         own = self.participant.run.own
-        return (
-            None
-            if own is None
-            else self.participant.replica.state.batch_due(Lane(own), BATCH_LEAD_SECONDS)
-        )
+        return None if own is None else self.participant.replica.state.batch_due(Lane(own))
 
     # --- the loop ---
 

@@ -76,7 +76,8 @@ QUICK = Settings(
     skip_after=1.2,
     fetch_wait=0.01,
     fetch_timeout_max=1.0,
-    gap_per_queueing=20.0,
+    gap_executions=7.0,
+    anchor_gap=None,
 )
 FORWARDS_SHARE = 0.5
 FORWARDING = ForwardBounds(members_min=4, bytes_min=1)

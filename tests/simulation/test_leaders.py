@@ -207,7 +207,7 @@ class Waits(Scene):
 
 
 def test_T30_votes_held_back_and_a_slow_peer_make_no_leader_wait_beyond_its_bound() -> None:
-    settings = replace(QUICK, gap_per_queueing=1_000.0, gap_rounds_max=1_000.0)
+    settings = replace(QUICK, gap_executions=1_000.0, gap_rounds_max=1_000.0)
     scene = Waits(5, liars={1: HoldsBack}, settings=settings, network=OneSlow(Random(1)))
     scene.waited = {}
     scene.start()

@@ -21,6 +21,8 @@ class Frame:
     entries: list[Entry]
     after: TransactionId | None
     """The last envelope of the frame before it; None for the first of a connection."""
+    left: float
+    """When it left, in seconds of the loop's clock."""
 
 
 class Frames:
@@ -38,19 +40,19 @@ class Frames:
         return not self._refused and len(self._under_way) < FRAMES_IN_FLIGHT_MAX
 
     @property
-    def under_way(self) -> bool:
-        """Is any frame without an answer?"""
-        return bool(self._under_way)
+    def under_way(self) -> int:
+        """Frames without an answer."""
+        return len(self._under_way)
 
     @property
     def all_back(self) -> bool:
         """A frame was refused, and everything behind it is back as well."""
         return bool(self._refused) and max(self._under_way, default=0) < min(self._refused)
 
-    def leave(self, entries: list[Entry]) -> Frame:
+    def leave(self, entries: list[Entry], now: float) -> Frame:
         """The next frame."""
         self._number += 1
-        frame = Frame(self._number, entries, self._after)
+        frame = Frame(self._number, entries, self._after, now)
         self._under_way[frame.number] = frame
         self._after = entries[-1].id
         return frame

@@ -9,6 +9,7 @@ frames.py, which node is talked to in nodes.py.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from strongroom.consensus.types import TransactionId
 from strongroom.enclave.primitives import DoesNotOpen
 from strongroom.enclave.programs.framework import NO_ROOM
 from strongroom.node.client.calls.calls import Done, Entry
+from strongroom.node.client.calls.company import COMPANY_CALLS, FrameCompany
 from strongroom.node.client.calls.connection import Connection
 from strongroom.node.client.calls.frames import Frame, Frames
 from strongroom.node.client.calls.letting_in import LettingIn
@@ -45,9 +47,6 @@ NO_ROOM_MAX = 16
 """Times that one call is sealed anew because its block had no room for it; each try takes a
 block."""
 DISTRUST_RETRY_SECONDS = 1.0
-COMPANY_SECONDS = 0.004
-"""While a frame is under way, calls wait so long for others to share the next one; a lone call
-never waits."""
 _log = logging.getLogger(__name__)
 
 
@@ -70,6 +69,8 @@ class Pipeline:
         self._on_no_room, self._letting_in, self._at = on_no_room, letting_in, ""
         self._waiting: deque[Entry] = deque()
         self._wake = asyncio.Event()
+        self._company, self._enough = FrameCompany(), asyncio.Event()
+        """What answers took; set once so many calls wait that no more are waited for."""
         self.height = 0
         """The newest height that a node named for one of these calls: its word, until f+1 confirm
         it."""
@@ -110,6 +111,8 @@ class Pipeline:
         entry = Entry(program, operation, arguments, loop.create_future())
         self._waiting.append(entry)
         self._wake.set()
+        if len(self._waiting) >= COMPANY_CALLS:
+            self._enough.set()
         return entry
 
     @property
@@ -247,9 +250,17 @@ class Pipeline:
                     await self._ask_in(connection)
                 await self._send_all(connection)
                 await self._wake.wait()
-                if self._frames.under_way:
-                    await asyncio.sleep(COMPANY_SECONDS)
+                await self._wait_for_company()
             await self._nodes.leave(connection, self._leaving or connection.ended)
+
+    async def _wait_for_company(self) -> None:
+        """While a frame is under way, let others share the next one (company.py)."""
+        pause = self._company.pause(self._frames.under_way, len(self._waiting))
+        if pause:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._enough.wait()
+        self._enough.clear()
 
     async def _ask_in(self, connection: Connection) -> None:
         """Leave a node whose door is shut to this client, before anything is sent there."""
@@ -279,7 +290,7 @@ class Pipeline:
 
     async def _send_all(self, connection: Connection) -> None:
         while entries := self._next_frame():
-            frame = self._frames.leave(entries)
+            frame = self._frames.leave(entries, asyncio.get_running_loop().time())
             params: dict[str, Any] = {
                 "envelopes": [entry.envelope for entry in entries],
                 "wait": "commit",
@@ -343,6 +354,7 @@ class Pipeline:
             frames.refused(frame)
         else:
             frames.answered(frame)
+            self._company.answered(asyncio.get_running_loop().time() - frame.left)
         if fault is None:
             self._on_items(frame.entries, future.result())
         elif isinstance(fault, StrongroomError) and not isinstance(fault, Overloaded):

@@ -8,14 +8,14 @@ from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.messages import VoteMessage
 from strongroom.consensus.replica.events import Cast, Output, Received
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.types import SignerIndex
+from strongroom.consensus.types import Lane, SignerIndex
 
 
 class OnlyValidator:
     """It leads every view; its votes come back when the test says so."""
 
     def __init__(self) -> None:
-        settings = Settings(gap_per_queueing=20.0)
+        settings = Settings(gap_executions=20.0, gap_rounds_max=100.0)
         self.bench = Bench(Cluster(1), 0, settings=settings, feed_back=False)
         self.last: BatchHeader | None = None
 
@@ -43,28 +43,49 @@ class OnlyValidator:
         self.bench.now += seconds
         self.count(casts)
 
+    def execution(self, seconds: float) -> None:
+        """The block that is final by now is executed."""
+        self.bench.now += seconds
+        self.bench.execute(int(self.bench.replica.state.final.height))
+
     @property
     def gap(self) -> float:
         state = self.bench.replica.state
         return state.gap_above(state.tip())
 
 
-def test_a_leader_whose_round_took_longer_than_its_shortest_waits_before_it_proposes() -> None:
+def test_a_leader_waits_for_so_many_executions_before_it_proposes() -> None:
     leader = OnlyValidator()
     leader.round(0.004)
     assert leader.gap == 0.0
-    leader.round(0.008)
+    leader.execution(0.002)
     gap = leader.gap
-    assert gap > 0.0
-    assert not leader.hold().cast
-    assert leader.bench.replica.deadline() == pytest.approx(leader.bench.now + gap)
-    assert not leader.bench.tick(0.9 * gap).cast
-    (cast,) = leader.bench.tick(0.1 * gap).cast
+    assert gap == pytest.approx((20 * 0.002 - 0.004) / 4)
+    leader.hold()
+    state = leader.bench.replica.state
+    assert leader.bench.replica.deadline() == pytest.approx(state.pacemaker.entered + gap)
+    assert not leader.bench.tick(0.5 * gap).cast
+    (cast,) = leader.bench.tick(0.5 * gap).cast
     assert cast.proposal is not None
     assert cast.proposal.header.batch_count == 1
 
 
-def test_where_nothing_queues_a_leader_proposes_at_once() -> None:
+def test_where_links_take_longer_than_blocks_a_leader_proposes_at_once() -> None:
     leader = OnlyValidator()
-    for _ in range(5):
-        leader.round(0.2)
+    leader.round(0.2)
+    leader.execution(0.002)
+    assert leader.gap == 0.0
+
+
+def test_a_batch_behind_another_one_of_its_lane_is_due_a_usual_view_later() -> None:
+    leader = OnlyValidator()
+    state = leader.bench.replica.state
+    leader.hold()
+    assert state.batch_due(Lane(0)) is None, "no view's length is known"
+    leader = OnlyValidator()
+    leader.round(0.010)
+    state = leader.bench.replica.state
+    entered = state.pacemaker.entered
+    assert state.batch_due(Lane(0)) == pytest.approx(entered - 0.005)
+    leader.hold()
+    assert state.batch_due(Lane(0)) == pytest.approx(entered - 0.005 + 0.010)
