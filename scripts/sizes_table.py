@@ -82,10 +82,12 @@ def _open_account(executor: Executor, number: int) -> None:
     caller: Any = _Caller(executor, _owner(number))
     state.meter.left = 1_000
     account = payments._create(caller, caller.identity, "")
+    maps = caller.map(payments.BALANCES), caller.map(payments.MOVEMENTS)
     for movement in range(MOVEMENTS_EACH):
         held = payments._balance_of(caller, account)
         other = (number * 7 + movement) % (number + 1)
-        payments._enter(caller, account, held, 1_000, other, f"rent {number} {movement}")
+        memo = f"rent {number} {movement}"
+        payments._enter(*maps, account, held, caller.height, 1_000, other, memo)
     state.commit()
 
 

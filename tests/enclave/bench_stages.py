@@ -17,11 +17,11 @@ from typing import Any
 from tests.enclave.chain import Chain, Made, founded
 
 from strongroom.consensus.types import Digest
-from strongroom.enclave.__main__ import tune_collector
 from strongroom.enclave.formats import merkle
 from strongroom.enclave.formats.outcome import leaf_hash
 from strongroom.enclave.formats.reading import read_call, read_envelope
 from strongroom.enclave.formats.size_classes import RESULT_SIZES, pad
+from strongroom.enclave.heap import tune_collector
 from strongroom.enclave.outside.client_sessions import ClientSession
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.programs import PROGRAMS
