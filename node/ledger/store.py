@@ -512,7 +512,8 @@ class BlockStore:
         """What is archived, from its contents: the archive itself is not asked."""
         entries = Entries()
         for kind, height, place, row in self.archived.records():
-            entries.add(kind, height, place, row.ids, row.hash)
+            ids = row.ids if kind == Kind.OUTCOME else ()  # a block's have no codes yet
+            entries.add(kind, height, place, ids, row.hash)
             if entries.count >= UNINDEXED_MAX:
                 self._index.write(entries)
                 entries = Entries()

@@ -201,6 +201,7 @@ COMPONENTS: dict[str, Schema] = {
             "strikes": COUNT,
             "version": TEXT,
             "boot": COUNT,
+            "archived": shape({"segments": COUNT, "bytes": COUNT, "height": COUNT}),
             "alarm": nullable(TEXT),
             "clock_behind_ms": COUNT,
             "fresh": BOOL,
