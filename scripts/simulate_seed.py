@@ -177,7 +177,7 @@ def shrink(seed: int, shape: Shape) -> tuple[Less, Outcome]:
     while progress and outcome.check:
         progress = False
         for smaller in itertools.takewhile(
-            lambda _: monotonic() < end, _smaller(less, outcome.plan)
+            lambda _: monotonic() < end, smaller_of(less, outcome.plan)
         ):
             tried = run_seed(seed, shape, smaller)
             if tried.check:
@@ -186,7 +186,7 @@ def shrink(seed: int, shape: Shape) -> tuple[Less, Outcome]:
     return less, outcome
 
 
-def _smaller(less: Less, plan: Plan) -> Iterator[Less]:
+def smaller_of(less: Less, plan: Plan) -> Iterator[Less]:
     """Schedules that leave out more, the boldest first."""
     half = len(plan.transactions) // 2
     for dropped in (plan.transactions[:half], plan.transactions[half:]):

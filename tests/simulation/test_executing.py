@@ -74,9 +74,17 @@ def test_R16_a_follower_enters_the_next_epoch_with_the_end_of_the_last_not_execu
     scene.check_executing()
 
 
+def finds_it(seed: int) -> bool:
+    """Is this seed red, by the checker of executing, where lost secrets never come back?"""
+    try:
+        Chaos(seed, secrets=Secrets.NEVER).run()
+    except Violation as violation:
+        return violation.check == "executing"
+    return False
+
+
 def test_seeds_find_it_when_a_secret_that_a_restart_lost_never_comes_back() -> None:
     """The fault that two ordinary restarts within a grace stopped the ledger for ever, planted
-    again: of the first hundred seeds the tenth is red, by the checker of executing."""
-    with pytest.raises(Violation, match="executing"):
-        Chaos(9, secrets=Secrets.NEVER).run()
-    Chaos(9).run()
+    again: a few of the first hundred seeds are red; which ones, each change of timing decides."""
+    red = next(filter(finds_it, range(100)))
+    Chaos(red).run()
