@@ -10,24 +10,20 @@ import re
 import struct
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import lmdb
 
 ANSWERS_MAX = 256
 IDS_MAX = 64
-OUTCOMES_READ_MAX = 64
-OUTCOME_BYTES_MAX = 1024 * 1024
+BLOCKS_READ_MAX = 64
+BLOCK_BYTES_MAX = 1024 * 1024
+DATABASES_MAX = 8
 _NODE = re.compile(r"n\d{1,4}")
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LOCATION = struct.Struct(">QQI")
 """Segment, offset, size: as the index keeps them (node/ledger/index.py)."""
 _BEFORE_PAYLOAD = 4 + 4 + 4 + 1 + 8
 """Bytes of a record's frame, its type and its height (node/ledger/frames.py, segments.py)."""
-_IDS_AT, _ID_SIZE = 3, 32
-"""Where an outcome has the ids of its transactions (enclave/formats/outcome.py)."""
 _DIGITS = re.compile(r"[0-9a-f]{0,64}")
 
 
@@ -64,8 +60,7 @@ def _identities(directory: Path, typed: str) -> Iterator[str]:
 
 
 def _ids(directory: Path, typed: str) -> Iterator[str]:
-    """Of transactions that a node in this folder executed: those that begin so; with nothing typed
-    the newest."""
+    """Of the newest transactions that a node in this folder executed: those that begin so."""
     if not _DIGITS.fullmatch(typed):
         return
     from strongroom.node.layout import ClusterLayout  # loaded for this alone
@@ -74,55 +69,35 @@ def _ids(directory: Path, typed: str) -> Iterator[str]:
         return
     for name in sorted(_nodes(directory, "")):
         if (directory / name / "index" / "data.mdb").is_file():
-            yield from _ids_of(directory / name, typed)
+            found = (id for id in _newest(directory / name) if id.startswith(typed))
+            yield from islice(dict.fromkeys(found), IDS_MAX)
             return
 
 
-def _ids_of(node: Path, typed: str) -> Iterator[str]:
+def _newest(node: Path) -> Iterator[str]:
+    """The ids of the newest executed blocks: the index names those blocks, no ids."""
     import lmdb
+
+    from strongroom.node.ledger.block_record import ids_of
 
     # No lock: a node may run there, and its pages may change while they are read. What comes of
     # that is another candidate, or none.
     with lmdb.open(
-        str(node / "index"), readonly=True, lock=False, max_dbs=5, create=False
+        str(node / "index"), readonly=True, lock=False, max_dbs=DATABASES_MAX, create=False
     ) as index:
-        if typed:
-            yield from _beginning(index, typed)
-        else:
-            yield from _newest(index, node / "ledger")
-
-
-def _beginning(index: "lmdb.Environment", typed: str) -> Iterator[str]:
-    database = index.open_db(b"TRANSACTION", create=False)
-    first = bytes.fromhex(typed + "0" * (len(typed) % 2))
-    with index.begin(db=database) as reading, reading.cursor() as cursor:
-        found = cursor.set_range(first)
-        for _ in range(IDS_MAX):
-            id = cursor.key().hex() if found else ""
-            if not id.startswith(typed) or not found:
-                return
-            yield id
-            found = cursor.next()
-
-
-def _newest(index: "lmdb.Environment", ledger: Path) -> Iterator[str]:
-    import msgpack
-
-    database, told = index.open_db(b"OUTCOME", create=False), 0
-    with index.begin(db=database) as reading, reading.cursor() as cursor:
-        found = cursor.last()
-        for _ in range(OUTCOMES_READ_MAX):
-            if not found or told >= IDS_MAX:
-                return
-            segment, offset, size = _LOCATION.unpack(cursor.value())
-            if size <= OUTCOME_BYTES_MAX:
-                path = ledger / f"blocks-{segment:012d}.log"
-                if not path.is_file():  # to open a FIFO is to wait for whoever writes into it
+        outcomes, blocks = (index.open_db(name, create=False) for name in (b"OUTCOME", b"BLOCK"))
+        with index.begin() as reading, reading.cursor(outcomes) as cursor:
+            found = cursor.last()
+            for _ in range(BLOCKS_READ_MAX):
+                place = reading.get(cursor.key(), db=blocks) if found else None
+                if place is None:
                     return
-                with path.open("rb") as file:
-                    file.seek(offset + _BEFORE_PAYLOAD)
-                    ids = msgpack.unpackb(file.read(size - _BEFORE_PAYLOAD))[_IDS_AT]
-                for at in range(0, len(ids) - _ID_SIZE + 1, _ID_SIZE):
-                    told += 1
-                    yield ids[at : at + _ID_SIZE].hex()
-            found = cursor.prev()
+                segment, offset, size = _LOCATION.unpack(place)
+                if size <= BLOCK_BYTES_MAX:
+                    path = node / "ledger" / f"blocks-{segment:012d}.log"
+                    if not path.is_file():  # to open a FIFO is to wait for whoever writes into it
+                        return
+                    with path.open("rb") as file:
+                        file.seek(offset + _BEFORE_PAYLOAD)
+                        yield from map(bytes.hex, ids_of(file.read(size - _BEFORE_PAYLOAD)))
+                found = cursor.prev()
