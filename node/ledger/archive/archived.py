@@ -11,7 +11,7 @@ import shutil
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +44,8 @@ RECALLED_MAX = 4
 """Segments that lie here for peers that catch up; the one that nobody read for longest goes."""
 RECALL_FREE_BYTES_MIN = 256 * 1024 * 1024
 """What a recalled segment must leave free on this node's disk."""
-CONTENTS_KEPT_MAX = 2
+CONTENTS_KEPT_MAX = RECALLED_MAX + 2
+"""Files of contents in memory: of what is recalled, and of what is read besides."""
 _WHERE, _RECALLED = "where.json", "recalled"
 
 
@@ -183,7 +184,7 @@ class Archived:
         self.reads["given"] += 1
         return frame.payload[HEIGHT_SIZE:]
 
-    def below(self, height: int) -> tuple[bytes, tuple[bytes, ...]]:
+    def below(self, height: int) -> tuple[bytes, Sequence[bytes]]:
         """What an archived block tells of the outcome above it: its digest, and its ids by
         position; the archive is not asked.
 
@@ -192,7 +193,7 @@ class Archived:
         """
         block = self._row(Kind.BLOCK, height)
         told = self._row(Kind.OUTCOME, height) if self.holds(Kind.OUTCOME, height) else block
-        return block.hash, tuple(id for id, _ in (block.ids or told.ids))
+        return block.hash, (block.ids or told.ids).alone
 
     def _row(self, kind: Kind, height: int) -> Row:
         return self._read_contents(self._of(kind, height).first).row(kind, height)
@@ -257,11 +258,21 @@ class Archived:
     # --- keeping ---
 
     def keep(self, contents: Contents) -> None:
-        """Write down what a segment holds, durably: from then on its file may go."""
-        path = self._path(contents.summary.first)
+        """Write down what a segment holds, durably, and read it back: from then on its file may go.
+
+        Raises:
+            DiskFault: this node's own disk refused, or gives back something else.
+        """
+        first = contents.summary.first
+        path = self._path(first)
         with disk_faults(path):
             make_directory(self._directory)
             write_atomic(path, contents.encode())
+        try:
+            if read_contents(path, first) != contents:
+                raise DiskFault(path, "it was not read as written")
+        except CorruptRecord as damage:
+            raise DiskFault(path, f"it was not read as written: {damage.detail}") from None
 
     def let_go(self, summary: Summary) -> None:
         """From now on read it from the archive."""
