@@ -4,8 +4,10 @@ steps, not when the archive is gone, damaged, another's or full (T40)."""
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import google_crc32c
@@ -584,6 +586,57 @@ def test_what_a_peer_asks_for_is_recalled_whole_compared_and_bounded(
         store.block(1)
     archived.forget_recalled()
     assert not archived.is_at_hand(Kind.BLOCK, newest.first)
+    store.close()
+
+
+@pytest.mark.parametrize("size", [-1, 1, 1 << 28])
+def test_T40_no_more_of_a_file_is_recalled_than_was_archived(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A sparse or endless file in the archive would fill the node's own disk."""
+    move_all(home, archive)
+    store = opened(home)
+    one = store.archived.summaries[0]
+    os.truncate(archive / one.file, one.size + size)
+    copied: list[int] = []
+
+    def hash_of(path: Path) -> tuple[int, bytes]:
+        copied.append(path.stat().st_size)
+        return folders.hash_of_file(path)
+
+    for looks in ("it is of the right size when it is looked at", "it is not"):
+        if looks == "it is not":
+            monkeypatch.undo()
+            monkeypatch.setattr(archiveds, "hash_of_file", hash_of)
+        else:
+            fake = SimpleNamespace(st_mode=stat.S_IFREG, st_size=one.size)
+            monkeypatch.setattr(os, "fstat", lambda _, fake=fake: fake)
+            monkeypatch.setattr(archiveds, "hash_of_file", hash_of)
+        with pytest.raises(SegmentDamaged, match="is another"):
+            store.archived.recall(one.first)
+        assert not list((home / "archived" / "recalled").iterdir()), looks
+    assert len(copied) == 1, "one of another size is not copied"
+    assert copied[0] <= one.size + 1
+    assert store.archived.reads["damaged"] == 2
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["hash_of_file", "rename"])
+def test_T40_a_disk_that_refuses_what_is_recalled_is_a_fault_of_it_and_nothing_stays(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    move_all(home, archive)
+    store = opened(home)
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    owner: object = archiveds if name == "hash_of_file" else Path
+    monkeypatch.setattr(owner, name, fails)
+    with pytest.raises(DiskFault, match="error"):
+        store.archived.recall(1)
+    monkeypatch.undo()
+    assert not list((home / "archived" / "recalled").iterdir())
     store.close()
 
 
