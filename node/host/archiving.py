@@ -8,6 +8,7 @@ segment: node/ledger/moving.py.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,7 +40,7 @@ RETRY_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 """Work at the archive that takes longer is an alarm, until it ends."""
 RECALLED_SECONDS = 60.0
-"""What peers asked for stays here so long after they asked last."""
+"""What peers asked for stays here so long after one of them asked for something of it."""
 
 _T = TypeVar("_T")
 
@@ -79,7 +80,6 @@ class Archiving:
         self._folder: ArchiveFolder | None = None
         self._wanted: int | None = None
         self._wake = asyncio.Event()
-        self._recalled_at = 0.0
         self._again_at = 0.0
         self.alarm = ""
         """Why nothing can be archived; empty: nothing is wrong."""
@@ -118,12 +118,11 @@ class Archiving:
 
     async def _move(self, settings: ArchiveSettings) -> bool:
         folder = await self._open(settings)
-        self._over()
         kept = await asyncio.to_thread(self._store.bytes_here)
-        if kept <= settings.after_bytes:
-            return False
-        found = self._store.closed_below(await self.stable_height())
+        due = kept > settings.after_bytes
+        found = self._store.closed_below(await self.stable_height()) if due else None
         if found is None:
+            self._over()
             return False
         first, last, path = found
         opened = epochs_opened(self._epochs, first, last)
@@ -131,6 +130,7 @@ class Archiving:
         summary = await self._waiting(settings.directory, move)
         self._store.let_go(summary)
         await asyncio.to_thread(remove_segment, path)
+        self._over()  # not before: an archive that is full can be opened
         log.info(
             "archive.segment",
             file=path.name,
@@ -215,18 +215,25 @@ class Archiving:
         first, self._wanted = self._wanted, None
         self._wake.clear()
         if first is None or first in self._archived.recalled:
-            if self._archived.recalled and _now() > self._recalled_at + RECALLED_SECONDS:
+            unread = time.monotonic() - self._archived.recalled_at
+            if self._archived.recalled and unread > RECALLED_SECONDS:
                 self._archived.forget_recalled()
             return
-        self._recalled_at = _now()
+        where, alarm = self._archived.where, self.alarm
+        directory = Path("(unknown)") if where is None else where.directory
         try:
-            made = await run_aside(partial(self._archived.recall, first))
+            made = await self._waiting(directory, partial(self._archived.recall, first))
         except (SegmentNotAtHand, OperatorFault) as fault:
             log.warning("archive.not_served", text=str(fault))
             await asyncio.sleep(LOOK_SECONDS)
             return
+        finally:
+            if self.alarm != alarm:  # it hung; whatever else is wrong is wrong as before
+                self._over()
+                self.alarm = alarm
         self._archived.add_recalled(first, made)
-        await asyncio.sleep(made.stat().st_size / RANGE_BYTES_PER_SECOND)
+        size = next(one.size for one in self._archived.summaries if one.first == first)
+        await asyncio.sleep(size / RANGE_BYTES_PER_SECOND)
 
     async def _pause(self) -> None:
         try:

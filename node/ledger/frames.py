@@ -24,7 +24,7 @@ from pathlib import Path
 
 import google_crc32c
 
-from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.errors import OperatorFault, invariant
 
 MAGIC = b"SRLOG1"
 RECORD_BYTES_MAX = 64 * 1024 * 1024
@@ -98,6 +98,7 @@ def encode_frame(
 ) -> tuple[bytes, ...]:
     """A record as pieces to be written one after the other; the payload's parts are not copied."""
     length = 1 + sum(map(len, parts))
+    invariant(length <= RECORD_BYTES_MAX, f"a record of {length} bytes, which nobody would read")
     word = length | _DURABLE_BEFORE if durable_before else length
     kind_byte = bytes((kind,))
     checksum = google_crc32c.value(word.to_bytes(4, "big") + kind_byte)

@@ -12,6 +12,7 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.messages import RANGE_BLOCKS_MAX, BatchMessage, BlockMessage
 from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
 from strongroom.node.ordering.effects import Effect, SendBlocks, Tell
@@ -85,8 +86,12 @@ class Serving:
         for height in range(first, min(self._past.newest_block, first + RANGE_BLOCKS_MAX - 1) + 1):
             if not self._past.is_at_hand(height):
                 break
-            header, own = self._past.head_at(height)
-            grown = size + self._past.bytes_at(height)
+            try:
+                header, own = self._past.head_at(height)
+                grown = size + self._past.bytes_at(height)
+            except SegmentNotAtHand:  # it was recalled, and made room for another: once more
+                self._ranges.wait(to, now + RECALL_SECONDS)
+                return []
             if (epoch is not None and header.epoch != epoch) or (
                 height > first and grown > RANGE_BYTES_MAX
             ):

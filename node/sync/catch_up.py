@@ -136,6 +136,11 @@ class CatchUp:
         return self._givers.awaited
 
     @property
+    def awaited_start(self) -> Height:
+        """From where on; 0: nobody's answer is."""
+        return self._givers.awaited_start
+
+    @property
     def is_reading(self) -> bool:
         """Are there stored headers that were not looked at yet, and room for what they show?"""
         return not (self._halted or self._busy) and self._has_unread()

@@ -162,7 +162,7 @@ class Follower:
         late."""
         if self._answer is not None:
             (sender, message), self._answer = self._answer, None
-            return self._chain.decode(sender, message)
+            return self._chain.decode(sender, message, self._machine.awaited_start)
         if _now() - self._ticked_at >= TICK_SECONDS:
             return self._tick()
         if self._events:

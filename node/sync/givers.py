@@ -51,6 +51,11 @@ class Givers:
             self.turn()
         return self._peer
 
+    @property
+    def awaited_start(self) -> Height:
+        """From where on it was asked; 0: nobody was."""
+        return Height(0) if self._awaited is None else self._awaited[0]
+
     def asked(self, start: Height, now: float) -> None:
         """The chosen one was asked."""
         self._awaited = (start, now)

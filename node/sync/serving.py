@@ -7,13 +7,18 @@ fallen out of the validator set.
 
 import asyncio
 
+import structlog
+
 from strongroom.consensus.host_messages import OUTCOMES_MAX, Outcomes
 from strongroom.consensus.messages import encode_message
 from strongroom.consensus.types import Height, PublicKey
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.network.links import Links
 from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND, Pace
+
+log = structlog.get_logger()
 
 
 class Serving:
@@ -32,7 +37,11 @@ class Serving:
         for height in range(max(1, start), self._store.newest_outcome + 1):
             if not self._store.archived.is_at_hand(Kind.OUTCOME, height):
                 break  # it is fetched from the archive: whoever asks asks again
-            data = self._store.outcome(height)
+            try:
+                data = self._store.outcome(height)
+            except SegmentNotAtHand as fault:  # it was recalled, and made room for another
+                log.warning("archive.not_served", text=str(fault))
+                break
             if (
                 data is None
                 or len(outcomes) >= OUTCOMES_MAX

@@ -107,8 +107,11 @@ class SnapshotFetch:
         if peer != self.peer or wanted is None or message.chunk != wanted.chunk:
             return
         if self._height == NEWEST:
+            # What names a snapshot from before what is archived may be archived: no peer says
+            # what this node reads there, and an older snapshot than its own is of no use.
             if (
                 message.height == NEWEST
+                or message.height <= self._store.archived.base.outcome
                 or message.count > FETCH_CHUNKS_MAX
                 or message.height in self._snapshots.complete()
             ):

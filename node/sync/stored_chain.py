@@ -15,9 +15,11 @@ from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.merkle import Frontier
 from strongroom.enclave.formats.outcome import Outcome
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.outcome_wish import next_epoch, read_wish
 from strongroom.node.ledger.reading import block_at, header_at
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.catch_up_events import Given, Link, OutcomesCame
 
@@ -57,15 +59,26 @@ class StoredChain:
 
     # --- a peer's answer ---
 
-    def decode(self, sender: PublicKey, message: Outcomes) -> OutcomesCame:
-        """A peer's answer, as far as it is of blocks that are final here."""
+    def decode(self, sender: PublicKey, message: Outcomes, asked: Height) -> OutcomesCame:
+        """A peer's answer, as far as it is of blocks that are final here, and at hand.
+
+        Args:
+            sender: whoever gives it.
+            message: what it gives.
+            asked: from where on it was asked; what begins elsewhere is not looked at: no peer says
+                which blocks this node fetches from its archive.
+        """
         given: list[Given] = []
         fault = ""
-        for height, data in enumerate(message.outcomes, message.start):
-            if not 1 <= height <= self._store.newest_block:
+        outcomes = message.outcomes if message.start == asked else ()
+        for height, data in enumerate(outcomes, message.start):
+            at_hand = self._store.archived.is_at_hand(Kind.BLOCK, height)
+            if not at_hand or not 1 <= height <= self._store.newest_block:
                 break
             try:
                 given.append(self._read(Height(height), data))
+            except SegmentNotAtHand:  # it was recalled, and made room for another
+                break
             except (NotCanonical, PeerFault) as error:
                 fault = f"outcome of height {height}: {error}"
                 break

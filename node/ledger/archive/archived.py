@@ -7,12 +7,15 @@ segment may go: node/host/archiving.py.
 """
 
 import json
+import os
 import shutil
+import stat
 import threading
+import time
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +47,8 @@ RECALLED_MAX = 4
 """Segments that lie here for peers that catch up; the one that nobody read for longest goes."""
 RECALL_FREE_BYTES_MIN = 256 * 1024 * 1024
 """What a recalled segment must leave free on this node's disk."""
-CONTENTS_KEPT_MAX = 2
+CONTENTS_KEPT_MAX = RECALLED_MAX + 2
+"""Files of contents in memory: of what is recalled, and of what is read besides."""
 _WHERE, _RECALLED = "where.json", "recalled"
 
 
@@ -84,6 +88,8 @@ class Archived:
         self._recalled: OrderedDict[int, Path] = OrderedDict()
         """By first height; the one that was read last stands last."""
         self._lock = threading.Lock()
+        self.recalled_at = 0.0
+        """When somebody asked for something recalled last, on the monotonic clock."""
         self.patience = Patience()
         self.where: Where | None = None
         self.reads = dict.fromkeys(ARCHIVE_READS, 0)
@@ -183,7 +189,7 @@ class Archived:
         self.reads["given"] += 1
         return frame.payload[HEIGHT_SIZE:]
 
-    def below(self, height: int) -> tuple[bytes, tuple[bytes, ...]]:
+    def below(self, height: int) -> tuple[bytes, Sequence[bytes]]:
         """What an archived block tells of the outcome above it: its digest, and its ids by
         position; the archive is not asked.
 
@@ -192,7 +198,7 @@ class Archived:
         """
         block = self._row(Kind.BLOCK, height)
         told = self._row(Kind.OUTCOME, height) if self.holds(Kind.OUTCOME, height) else block
-        return block.hash, tuple(id for id, _ in (block.ids or told.ids))
+        return block.hash, (block.ids or told.ids).alone
 
     def _row(self, kind: Kind, height: int) -> Row:
         return self._read_contents(self._of(kind, height).first).row(kind, height)
@@ -210,6 +216,7 @@ class Archived:
         first = self._of(kind, height).first
         if first in self._recalled:
             self._recalled.move_to_end(first)
+            self.recalled_at = time.monotonic()
             return True
         self.on_wanted(first)
         return False
@@ -229,25 +236,47 @@ class Archived:
             make_directory(folder)
             if shutil.disk_usage(folder).free < summary.size + RECALL_FREE_BYTES_MIN:
                 raise DiskFault(folder, f"no room for {summary.file}", full=True)
-        with self._readable(summary):
-            _copy(self._archive_path(summary), part)
-        if hash_of_file(part) != (summary.size, summary.digest):
-            part.unlink()
-            self.reads["damaged"] += 1
-            raise self._damaged(summary, "its SHA-256 is another")
-        part.rename(made)
+        try:
+            self._copy(summary, part)
+            with disk_faults(folder):
+                if hash_of_file(part) != (summary.size, summary.digest):
+                    self.reads["damaged"] += 1
+                    raise self._damaged(summary, "its SHA-256 is another")
+                part.rename(made)
+        except BaseException:
+            _remove(part)
+            raise
         return made
+
+    def _copy(self, summary: Summary, part: Path) -> None:
+        """No more of it than was archived: a file may have grown, or have no end."""
+        with self._readable(summary):
+            file = open_plain(self._archive_path(summary))
+        with file, disk_faults(part), part.open("wb") as copy:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_size != summary.size:
+                self.reads["damaged"] += 1
+                raise self._damaged(summary, "its size is another")
+            left = summary.size + 1
+            while left > 0:
+                with self._readable(summary):
+                    chunk = file.read(min(CHUNK_SIZE, left))
+                if not chunk:
+                    break
+                left -= len(chunk)
+                copy.write(chunk)
 
     def add_recalled(self, first: int, made: Path) -> None:
         """It is here now; on the event loop, so that what is at hand stays so for a turn of it."""
         self._recalled[first] = made
+        self.recalled_at = time.monotonic()
         while len(self._recalled) > RECALLED_MAX:
-            self._recalled.popitem(last=False)[1].unlink(missing_ok=True)
+            _remove(self._recalled.popitem(last=False)[1])
 
     def forget_recalled(self) -> None:
         """Nobody has asked for a while: make room."""
         while self._recalled:
-            self._recalled.popitem()[1].unlink(missing_ok=True)
+            _remove(self._recalled.popitem()[1])
 
     @property
     def recalled(self) -> list[int]:
@@ -257,11 +286,21 @@ class Archived:
     # --- keeping ---
 
     def keep(self, contents: Contents) -> None:
-        """Write down what a segment holds, durably: from then on its file may go."""
-        path = self._path(contents.summary.first)
+        """Write down what a segment holds, durably, and read it back: from then on its file may go.
+
+        Raises:
+            DiskFault: this node's own disk refused, or gives back something else.
+        """
+        first = contents.summary.first
+        path = self._path(first)
         with disk_faults(path):
             make_directory(self._directory)
             write_atomic(path, contents.encode())
+        try:
+            if read_contents(path, first) != contents:
+                raise DiskFault(path, "it was not read as written")
+        except CorruptRecord as damage:
+            raise DiskFault(path, f"it was not read as written: {damage.detail}") from None
 
     def let_go(self, summary: Summary) -> None:
         """From now on read it from the archive."""
@@ -344,6 +383,7 @@ class Archived:
         return (Path("(unknown)") if self.where is None else self.where.directory) / summary.file
 
 
-def _copy(source: Path, made: Path) -> None:
-    with open_plain(source) as file, made.open("wb") as copy:
-        shutil.copyfileobj(file, copy, CHUNK_SIZE)
+def _remove(path: Path) -> None:
+    """What lay here for a while; what cannot be removed goes with the next start."""
+    with suppress(OSError):
+        path.unlink()

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
+from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.node.ledger.archive.ids import Ids
 from strongroom.node.ledger.frames import (
     HEADER_SIZE,
     RECORD_BYTES_MAX,
@@ -28,10 +30,13 @@ from strongroom.node.ledger.frames import (
 )
 from strongroom.node.ledger.segments import HEIGHT_SIZE, Heights, Kind, Location
 
-VERSION = "strongroom-contents-1"
-PORTION_RECORDS = 64
-"""Heights in one record of the file: their transactions' ids fit into it."""
+VERSION = "strongroom-contents-2"
+PORTION_BYTES = 16 * 1024 * 1024
+"""Of rows in one record of the file; a row with more ids goes on in further pieces. A segment of
+short envelopes has as many bytes of ids as of everything else."""
 _SUMMARY, _PORTION = 1, 2
+_PIECE_BYTES = 256
+"""What a piece of a row takes at most beside its ids and codes."""
 _SHAPE = (str, int, int, int, int, int, bytes, bytes, tuple)
 _NAME = re.compile(r"blocks-(\d{12,})\.contents")
 
@@ -79,7 +84,7 @@ class Row:
     """SHA-256 of its type and payload (32 bytes)."""
     hash: bytes
     """What the index finds it by: a header's digest, an outcome's leaf; may be empty."""
-    ids: tuple[tuple[bytes, int], ...] = ()
+    ids: Ids = field(default_factory=Ids)
     """(id, code) of an outcome's transactions, by position; of a block whose outcome stands in a
     later segment, its ids, with code 0."""
 
@@ -120,9 +125,8 @@ class Contents:
             made.marker, _SUMMARY, (codec.encode(summary),), durable_before=False
         )
         for kind, rows in self.rows.items():
-            for start in range(0, len(rows), PORTION_RECORDS):
-                portion = rows[start : start + PORTION_RECORDS]
-                payload = codec.encode((int(kind), tuple(map(_row_wire, portion))))
+            for portion in _portions(rows):
+                payload = codec.encode((int(kind), portion))
                 pieces += encode_frame(made.marker, _PORTION, (payload,), durable_before=False)
         return b"".join(pieces)
 
@@ -184,19 +188,17 @@ def survey(
             raise CorruptRecord(path, frame.offset, f"height {height} after {reached}", height)
         reached, end = following, frame.offset + frame.size
         payload = frame.payload[HEIGHT_SIZE:]
-        ids: tuple[tuple[bytes, int], ...] = ()
+        ids = Ids()
         if kind == Kind.BLOCK:
             waiting[height] = payload
         else:
             payload = whole(height, payload, waiting.pop(height, None))
-            ids = tuple(transactions_of(payload))
+            ids = Ids.of(transactions_of(payload))
         rows[Kind(kind)].append(_row(frame, hash_of[Kind(kind)](payload), ids))
         time.sleep(0)  # the event loop goes first: nobody waits for an archive
     for height, block in waiting.items():
         at = height - first
-        rows[Kind.BLOCK][at] = replace(
-            rows[Kind.BLOCK][at], ids=tuple((id, 0) for id in ids_of(block))
-        )
+        rows[Kind.BLOCK][at] = replace(rows[Kind.BLOCK][at], ids=Ids(b"".join(ids_of(block))))
     with path.open("rb") as file:
         marker = file.read(HEADER_SIZE)[-8:-4]
     if end != size:
@@ -214,7 +216,7 @@ def survey(
     return Contents(summary, rows)
 
 
-def _row(frame: Frame, hash: bytes, ids: tuple[tuple[bytes, int], ...]) -> Row:
+def _row(frame: Frame, hash: bytes, ids: Ids) -> Row:
     return Row(frame.offset, frame.size, digest_of(frame.kind, frame.payload), hash, ids)
 
 
@@ -239,7 +241,8 @@ def read_contents(path: Path, first: int) -> Contents:
     for frame in frames:
         try:
             kind, rows = codec.fields(_decoded(frame), int, tuple, name="portion")
-            contents.rows[Kind(kind)].extend(map(_read_row, rows))
+            for wire in rows:
+                _read_piece(wire, contents.rows[Kind(kind)])
         except (NotCanonical, ValueError) as error:
             raise CorruptRecord(path, frame.offset, f"no portion: {error}") from None
     made = contents.summary
@@ -287,25 +290,43 @@ def _decoded(frame: Frame) -> codec.Wire:
     return codec.decode(frame.payload, size_max=RECORD_BYTES_MAX)
 
 
-def _row_wire(row: Row) -> tuple[object, ...]:
-    ids = b"".join(id for id, _ in row.ids)
-    refused = tuple((position, code) for position, (_, code) in enumerate(row.ids) if code)
-    return (row.offset, row.size, row.digest, row.hash, len(row.ids), ids, refused)
+def _portions(rows: Iterable[Row]) -> Iterator[tuple[codec.Wire, ...]]:
+    """Pieces of rows, in lots that fit into one record each."""
+    portion: list[codec.Wire] = []
+    size = 0
+    for row in rows:
+        for wire, grows in _pieces(row):
+            if portion and size + grows > PORTION_BYTES:
+                yield tuple(portion)
+                portion, size = [], 0
+            portion.append(wire)
+            size += grows
+    if portion:
+        yield tuple(portion)
 
 
-def _read_row(wire: object) -> Row:
-    offset, size, digest, hash, count, joined, refused = codec.fields(
-        wire, int, int, bytes, bytes, int, bytes, tuple, name="row"
+def _pieces(row: Row) -> Iterator[tuple[codec.Wire, int]]:
+    """A row as it is written, and at most how many bytes that takes; what goes on with the ids of
+    the row before has no size."""
+    most = max(1, PORTION_BYTES // (DIGEST_SIZE + 1))
+    for start in range(0, max(1, len(row.ids)), most):
+        ids = row.ids.piece(start, start + most)
+        what = (0, 0, b"", b"") if start else (row.offset, row.size, row.digest, row.hash)
+        wire = (*what, ids.joined, ids.codes)
+        yield wire, _PIECE_BYTES + len(ids.joined) + len(ids.codes)
+
+
+def _read_piece(wire: object, rows: list[Row]) -> None:
+    """Take one more piece into the rows that were read before."""
+    offset, size, digest, hash, joined, codes = codec.fields(
+        wire, int, int, bytes, bytes, bytes, bytes, name="row"
     )
-    return Row(offset, size, digest, hash, _read_ids(count, joined, refused))
-
-
-def _read_ids(
-    count: int, joined: bytes, refused: Sequence[tuple[int, int]]
-) -> tuple[tuple[bytes, int], ...]:
-    width = len(joined) // count if count else 0
-    codes = dict(refused)
-    return tuple(
-        (joined[position * width : (position + 1) * width], codes.get(position, 0))
-        for position in range(count)
-    )
+    ids = Ids(joined, codes)
+    if len(joined) % DIGEST_SIZE or (codes and len(codes) != len(ids)):
+        raise NotCanonical("row: not as many codes as ids")
+    if size:
+        rows.append(Row(offset, size, digest, hash, ids))
+    elif rows:
+        rows[-1] = replace(rows[-1], ids=rows[-1].ids + ids)
+    else:
+        raise NotCanonical("row: nothing stands before it")

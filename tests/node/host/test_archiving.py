@@ -17,6 +17,8 @@ from strongroom.consensus.types import Height
 from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.host import archiving
 from strongroom.node.host.archiving import Archiving
+from strongroom.node.ledger.archive.archived import Archived
+from strongroom.node.ledger.archive.faults import ArchiveUnwritable
 from strongroom.node.ledger.archive.folder import ArchiveFolder
 from strongroom.node.ledger.moving import archive_segment, remove_segment
 from strongroom.node.ledger.reading import open_store
@@ -218,6 +220,57 @@ async def test_what_a_peer_wants_is_recalled_while_others_work(world: World) -> 
     assert not past.is_at_hand(1)
     await so(lambda: past.is_at_hand(1), "it is here")
     assert past.head_at(1)[0].height == 1
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_a_recall_that_hangs_is_an_alarm_and_one_that_is_read_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archiving, "SILENT_SECONDS", 0.01)
+    world.directory.mkdir()
+    answers, recall = threading.Event(), Archived.recall
+
+    def hangs(self: Archived, first: int) -> Path:
+        answers.wait(HANG_SECONDS)
+        return recall(self, first)
+
+    monkeypatch.setattr(Archived, "recall", hangs)
+    task = asyncio.ensure_future(world.archiving.run())
+    await so(lambda: world.archived > 1, "two went")
+    past, archived = StoredPast(world.store, CHAIN.history), world.store.archived
+    assert not past.is_at_hand(1)
+    await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
+    answers.set()
+    await so(lambda: not world.archiving.alarm and past.is_at_hand(1), "it is here")
+    read_at = archived.recalled_at
+    await so(lambda: past.is_at_hand(1) and archived.recalled_at > read_at, "reading counts")
+    monkeypatch.setattr(archiving, "RECALLED_SECONDS", 0.0)
+    await so(lambda: not archived.recalled, "nobody reads it any more")
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_an_archive_that_is_full_stays_an_alarm_until_a_segment_went(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be opened all the while."""
+    world.directory.mkdir()
+    seen: list[str] = []
+
+    def full(_: ArchiveFolder, __: Path) -> tuple[int, bytes]:
+        seen.append(world.archiving.alarm)
+        raise ArchiveUnwritable(world.directory, "No space left on device")
+
+    monkeypatch.setattr(ArchiveFolder, "put", full)
+    task = asyncio.ensure_future(world.archiving.run())
+    await so(lambda: len(seen) > 3, "it is tried again")
+    assert all("No space left" in alarm for alarm in seen[1:])
+    monkeypatch.undo()
+    monkeypatch.setattr(archiving, "RETRY_SECONDS", 0.01)
+    await so(lambda: world.archived > 0 and not world.archiving.alarm, "it is used")
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

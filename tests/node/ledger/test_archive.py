@@ -4,8 +4,10 @@ steps, not when the archive is gone, damaged, another's or full (T40)."""
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import google_crc32c
@@ -24,8 +26,11 @@ from tests.node.ledger.ledgers import (
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.ledger import moving
+from strongroom.node.ledger.archive import archived as archiveds
+from strongroom.node.ledger.archive import contents
 from strongroom.node.ledger.archive import folder as folders
-from strongroom.node.ledger.archive.archived import RECALLED_MAX, Where, read_where
+from strongroom.node.ledger.archive.archived import RECALLED_MAX, Archived, Where, read_where
+from strongroom.node.ledger.archive.contents import Contents, Row, Summary, read_contents
 from strongroom.node.ledger.archive.faults import (
     ArchiveRefused,
     ArchiveUnwritable,
@@ -33,12 +38,19 @@ from strongroom.node.ledger.archive.faults import (
     SegmentMissing,
 )
 from strongroom.node.ledger.archive.folder import ArchiveFolder, Manifest
+from strongroom.node.ledger.archive.ids import Ids
 from strongroom.node.ledger.archive.patience import Patience
-from strongroom.node.ledger.frames import CorruptRecord
+from strongroom.node.ledger.frames import (
+    RECORD_BYTES_MAX,
+    CorruptRecord,
+    Purpose,
+    read_frames,
+)
 from strongroom.node.ledger.moving import archive_segment, remove_segment
 from strongroom.node.ledger.segments import Heights, Kind, Segments
 from strongroom.node.ledger.shortening import shorten
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.machine.durable_files import DiskFault
 
 BLOCKS = 60
 CHAIN, NODE = "aa" * 32, "n0"
@@ -577,6 +589,57 @@ def test_what_a_peer_asks_for_is_recalled_whole_compared_and_bounded(
     store.close()
 
 
+@pytest.mark.parametrize("size", [-1, 1, 1 << 28])
+def test_T40_no_more_of_a_file_is_recalled_than_was_archived(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """A sparse or endless file in the archive would fill the node's own disk."""
+    move_all(home, archive)
+    store = opened(home)
+    one = store.archived.summaries[0]
+    os.truncate(archive / one.file, one.size + size)
+    copied: list[int] = []
+
+    def hash_of(path: Path) -> tuple[int, bytes]:
+        copied.append(path.stat().st_size)
+        return folders.hash_of_file(path)
+
+    for looks in ("it is of the right size when it is looked at", "it is not"):
+        if looks == "it is not":
+            monkeypatch.undo()
+            monkeypatch.setattr(archiveds, "hash_of_file", hash_of)
+        else:
+            fake = SimpleNamespace(st_mode=stat.S_IFREG, st_size=one.size)
+            monkeypatch.setattr(os, "fstat", lambda _, fake=fake: fake)
+            monkeypatch.setattr(archiveds, "hash_of_file", hash_of)
+        with pytest.raises(SegmentDamaged, match="is another"):
+            store.archived.recall(one.first)
+        assert not list((home / "archived" / "recalled").iterdir()), looks
+    assert len(copied) == 1, "one of another size is not copied"
+    assert copied[0] <= one.size + 1
+    assert store.archived.reads["damaged"] == 2
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["hash_of_file", "rename"])
+def test_T40_a_disk_that_refuses_what_is_recalled_is_a_fault_of_it_and_nothing_stays(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    move_all(home, archive)
+    store = opened(home)
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    owner: object = archiveds if name == "hash_of_file" else Path
+    monkeypatch.setattr(owner, name, fails)
+    with pytest.raises(DiskFault, match="error"):
+        store.archived.recall(1)
+    monkeypatch.undo()
+    assert not list((home / "archived" / "recalled").iterdir())
+    store.close()
+
+
 def test_what_was_recalled_is_gone_after_a_start(home: Path, archive: Path) -> None:
     move_all(home, archive)
     store = opened(home)
@@ -626,6 +689,78 @@ def test_contents_are_small_beside_their_segment(tmp_path: Path, archive: Path) 
         assert move(store, taken, 8)
     kept = (home / "archived" / "blocks-000000000001.contents").stat().st_size
     assert kept < store.archived.summaries[0].size // 10
+    store.close()
+
+
+def contents_with(*counts: int, code: int = 7) -> Contents:
+    """Outcomes with so many transactions, each of them refused."""
+    last = len(counts)
+    summary = Summary(
+        first=1,
+        last=last,
+        outcome_first=1,
+        outcome_last=last,
+        size=1,
+        digest=bytes(32),
+        marker=b"\x03\x03\x05\x05",
+    )
+    made = Contents(summary)
+    for height, count in enumerate(counts, 1):
+        ids = Ids(os.urandom(32 * count), bytes((code,)) * count if code else b"")
+        made.rows[Kind.BLOCK].append(Row(height, 1, os.urandom(32), b"h"))
+        made.rows[Kind.OUTCOME].append(Row(height, 1, os.urandom(32), b"l", ids))
+    return made
+
+
+def test_T40_contents_of_a_segment_of_short_envelopes_are_read_back(tmp_path: Path) -> None:
+    """The ids of a whole segment may be as many bytes as a segment has: more than one record of the
+    file may."""
+    archived = Archived(tmp_path)
+    made = contents_with(*[128_000] * 17)
+    archived.keep(made)
+    path = tmp_path / "blocks-000000000001.contents"
+    assert path.stat().st_size > RECORD_BYTES_MAX
+    assert read_contents(path, 1) == made
+
+
+@pytest.mark.parametrize("code", [0, 7])
+def test_rows_of_any_size_are_kept_in_pieces_and_portions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setattr(contents, "PORTION_BYTES", 1000)
+    archived = Archived(tmp_path)
+    counts = (0, 1, 29, 30, 31, 61, 300, 0, 2)
+    made = contents_with(*counts, code=code)
+    archived.keep(made)
+    path = tmp_path / "blocks-000000000001.contents"
+    frames = list(read_frames(path, Purpose.CONTENTS, 1))
+    assert len(frames) > 10
+    assert max(frame.size for frame in frames) < 1400
+    kept = read_contents(path, 1)
+    assert kept == made
+    for height, count in enumerate(counts, 1):
+        ids = kept.row(Kind.OUTCOME, height).ids
+        assert (len(ids), len(ids.alone)) == (count, count)
+        assert list(ids) == [(id, code) for id in ids.alone]
+
+
+def test_T40_contents_that_are_not_read_back_as_written_let_nothing_go(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = live(home)
+    store = opened(home)
+
+    def lies(path: Path, data: bytes, **_: object) -> None:
+        path.write_bytes(data[:-5] + bytes((data[-5] ^ 1,)) + data[-4:])
+
+    with take(store, home, archive) as taken:
+        monkeypatch.setattr(archiveds, "write_atomic", lies)
+        with pytest.raises(DiskFault, match="not read as written"):
+            move(store, taken, BLOCKS)
+        monkeypatch.undo()
+        assert live(home) == before
+        check(store, BLOCKS, BLOCKS)
+        assert move(store, taken, BLOCKS), "it is tried again"
     store.close()
 
 

@@ -1,6 +1,7 @@
 """What peers ask for: answered from what is stored, and not without end (T31, T34)."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.messages import RANGE_BLOCKS_MAX, REQUEST_DIGESTS_MAX, BatchMessage
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
+from strongroom.node.ledger.archive.faults import SegmentMissing
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.network.pace import RANGE_BYTES_MAX, RANGE_BYTES_PER_SECOND
 from strongroom.node.ordering.effects import SendBlocks, Tell
@@ -141,3 +143,15 @@ def test_what_is_archived_is_fetched_first_and_no_oftener_than_at_a_pace(
     past.away = {3}
     assert spans(made.range_from(ASKER, Height(1), 2.0)) == [(1, 1)], "what is at hand"
     assert past.wanted == [1, 3]
+
+
+def test_a_block_that_was_recalled_and_made_room_is_asked_for_again(past: StandInPast) -> None:
+    def gone(_: int) -> int:
+        raise SegmentMissing(Path("blocks-000000000001.log"), 1, 2, "cannot be read")
+
+    made = serving(past)
+    past.bytes_at = gone  # type: ignore[method-assign]
+    assert made.range_from(ASKER, Height(1), 1.0) == []
+    del past.bytes_at
+    assert made.range_from(ASKER, Height(1), 1.1) == [], "at a pace"
+    assert made.range_from(ASKER, Height(1), 2.0)

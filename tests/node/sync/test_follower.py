@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,10 +24,12 @@ from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
+from strongroom.node.ledger.archive.faults import SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.catch_up_events import MoreToRead, OutcomesCame, Tick
 from strongroom.node.sync.follower import Follower
+from strongroom.node.sync.serving import Serving
 
 PEER, OTHER = (PublicKey(bytes(31) + name) for name in (b"p", b"q"))
 LOOKS_MAX = 2_000
@@ -243,6 +246,56 @@ async def test_T31_an_answer_that_begins_at_genesis_ends_nobody(bench: Bench) ->
     assert isinstance(request, OutcomeRequest)
     bench.answer(outcomes_of(bench.chain)[request.start - 1 :], request.start)
     await bench.until(lambda: bench.pipeline.reached == bench.anchored)
+
+
+async def test_T31_no_peer_makes_this_node_read_its_archive(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T31: an answer from height 1 on, which nobody asked for, halted whoever had its archive
+    away."""
+    await bench.until(lambda: bench.links.asked)
+    store = bench.pipeline.store
+    away = SegmentMissing(Path("blocks-000000000001.log"), 1, 2, "cannot be read")
+    block = store.block
+
+    def archived(height: int) -> bytes | None:
+        if height <= 2:
+            raise away
+        return block(height)
+
+    follower, good = bench.follower, outcomes_of(bench.chain)
+    answer = Outcomes(Height(1), tuple(good))
+    wanted: list[int] = []
+    monkeypatch.setattr(store, "block", archived)
+    monkeypatch.setattr(store.archived, "holds", lambda _, height: height <= 2)
+    monkeypatch.setattr(store.archived, "_of", lambda _, height: SimpleNamespace(first=1))
+    store.archived.on_wanted = wanted.append
+    assert follower._chain.decode(PEER, answer, Height(3)).outcomes == ()
+    assert wanted == []
+    assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
+    assert wanted == [1], "asked for: it is recalled"
+    store.archived.add_recalled(1, Path("gone"))
+    assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
+    rest = Outcomes(Height(3), tuple(good[2:]))
+    assert len(follower._chain.decode(PEER, rest, Height(3)).outcomes) == len(good[2:])
+    monkeypatch.undo()
+
+
+async def test_T31_outcomes_that_cannot_be_read_again_are_not_served(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment that was recalled makes room for another between two looks."""
+    store, links = bench.pipeline.store, StandInLinks()
+
+    def gone(height: int) -> bytes:
+        raise SegmentMissing(Path("blocks-000000000001.log"), 1, 2, "cannot be read")
+
+    monkeypatch.setattr(type(store), "newest_outcome", property(lambda _: 5))
+    monkeypatch.setattr(store, "outcome", gone)
+    loose: Any = links
+    Serving(store=store, links=loose).send_outcomes(PEER, Height(1))
+    monkeypatch.undo()
+    assert links.asked == []
 
 
 async def test_keys_that_are_missing_are_waited_for(bench: Bench) -> None:

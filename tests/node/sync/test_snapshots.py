@@ -20,7 +20,9 @@ from strongroom.enclave.execution.snapshot_loading import LoadRefused
 from strongroom.enclave.keys.keyring import Keyring
 from strongroom.node.enclave_client.refusals import refusal_of
 from strongroom.node.enclave_client.replies import MadeChunks
+from strongroom.node.ledger.archive.archived import Archived
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.segments import Heights
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.network.pace import RANGE_BYTES_PER_SECOND
 from strongroom.node.sync.snapshot_fetch import (
@@ -311,6 +313,21 @@ async def test_contradictions_and_endless_snapshots_are_faults(joiner: Node) -> 
         fetching.receive("peer", SnapshotChunk(Height(8), 0, 3, b"x"))
         with pytest.raises(PeerFault, match="in the middle"):
             fetching.receive("peer", later)
+
+
+async def test_T34_a_snapshot_from_before_what_is_archived_is_of_no_use(
+    joiner: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T34: which outcome names it would be looked for in the archive."""
+    monkeypatch.setattr(Archived, "base", Heights(9, 8))
+    with pytest.raises(PeerFault, match="of no use"):
+        SnapshotFetch(joiner.snapshots, joiner.store, "peer").receive(
+            "peer", SnapshotChunk(Height(8), 0, 3, b"x")
+        )
+    fetching = SnapshotFetch(joiner.snapshots, joiner.store, "peer")
+    fetching.receive("peer", SnapshotChunk(Height(9), 0, 3, b"x"))
+    assert fetching.request == SnapshotRequest(Height(9), 1)
+    monkeypatch.undo()
 
 
 async def test_what_was_not_asked_for_changes_nothing(joiner: Node) -> None:
