@@ -24,8 +24,9 @@ from strongroom.node.rpc.jsonrpc import InvalidParams
 SESSIONS_KEPT_MAX = 65_536
 """Ids that were found in the index, so that the next call in their session costs one look-up."""
 SOUGHT_MAX = 64
-"""Sessions of one submission that are looked for in vain: that takes a look into each run of the
-index (ledger/transaction_table.py), some 100 µs together, and nothing of who asks."""
+"""Sessions of one submission that are looked for, found or not: that takes a look into each run of
+the index (ledger/transaction_table.py), some 100 µs together, and nothing of who asks. Any id of
+the ledger may be named as a session."""
 BEHIND_BLOCKS = 16
 """A node that lags further behind than this does not judge sessions; clients ask again over smaller
 gaps."""
@@ -40,8 +41,8 @@ class Ledger:
     """The newest epoch whose beginning is proven here."""
     grace_over: Callable[[], bool]
     """Is it known that calls in sessions of the epoch before do not open any more?"""
-    code_of: Callable[[bytes], int | None]
-    """What became of a transaction id here; None: nothing that is known."""
+    may_be_executed: Callable[[bytes], bool]
+    """Was a transaction of this id executed here, as far as the index knows without a block?"""
     pending: Callable[[bytes], bool]
     """Was this id taken here, and not executed yet?"""
     lag: Callable[[], int]
@@ -58,11 +59,10 @@ class Screen:
     def faults(self, envelopes: Iterable[bytes]) -> dict[int, RpcFault]:
         """Which of these envelopes, in one submission, are not worth batching, by position, and
         why."""
-        ledger, sessions = self._ledger, self._sessions
-        epoch = ledger.epoch()
+        epoch = self._ledger.epoch()
         faults: dict[int, RpcFault] = {}
         opened: set[bytes] = set()
-        in_vain = 0
+        sought = 0
         for at, envelope in enumerate(envelopes):
             try:
                 fields = read_envelope(envelope)
@@ -74,9 +74,9 @@ class Screen:
             if kind == CALL:
                 if fields[2] != epoch:
                     fault = self._call_of_another_epoch(envelope, fields[2], epoch)
-                if fault is None and fields[3] not in sessions and fields[3] not in opened:
-                    fault = self._unknown(envelope, fields[3]) if in_vain < SOUGHT_MAX else _many()
-                    in_vain += fault is not None
+                if fault is None and not self._is_known(fields[3], opened):
+                    fault = self._sought(envelope, fields[3]) if sought < SOUGHT_MAX else _many()
+                    sought += 1
             elif kind == OPENING:
                 if fields[2] != epoch:
                     fault = wrong_epoch(envelope, "opens a session in", fields[2], epoch)
@@ -97,13 +97,14 @@ class Screen:
             return None
         return wrong_epoch(envelope, "is of a session of", named, epoch)
 
-    def _unknown(self, envelope: bytes, session: bytes) -> RpcFault | None:
+    def _is_known(self, session: bytes, opened: set[bytes]) -> bool:
+        """Without a look into the index."""
+        return session in self._sessions or session in opened or self._ledger.pending(session)
+
+    def _sought(self, envelope: bytes, session: bytes) -> RpcFault | None:
         """Nothing, once the session is found; else why the call is not taken now."""
         ledger = self._ledger
-        if ledger.pending(session):
-            return None
-        code = ledger.code_of(session)
-        if code == Code.EXECUTED:
+        if ledger.may_be_executed(session):
             if len(self._sessions) >= SESSIONS_KEPT_MAX:
                 del self._sessions[next(iter(self._sessions))]
             self._sessions[session] = None
@@ -129,8 +130,8 @@ class Screen:
 
 def _many() -> RpcFault:
     return Overloaded(
-        f"{SOUGHT_MAX} sessions of this submission are not known here: open them, or ask again "
-        "for those that are",
+        f"{SOUGHT_MAX} sessions of this submission were looked for, there are more: ask again, "
+        "what was found is known then",
         retry_after_ms=BEHIND_RETRY_MS,
     )
 

@@ -282,16 +282,12 @@ def screen_of(sources: Sources) -> Screen:
             and governance.grace_until_ms == 0
         )
 
-    def code_of(id: bytes) -> int | None:
-        found = sources.store.find_transaction(id)
-        return None if found is None else found.code
-
     return Screen(
         sources.genesis.chain,
         Ledger(
             epoch=lambda: sources.epochs.newest.epoch,
             grace_over=grace_over,
-            code_of=code_of,
+            may_be_executed=sources.store.may_be_executed,
             pending=lambda id: sources.mempool.pending(TransactionId(id)),
             lag=lambda: sources.state().execution_lag,
         ),

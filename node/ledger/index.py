@@ -28,8 +28,8 @@ from strongroom.node.ledger.transaction_table import (
     FOUND,
     NO_ROOM,
     Found,
+    Places,
     TransactionTable,
-    best_of,
 )
 from strongroom.node.machine.durable_files import DiskFault, make_directory, write_atomic
 
@@ -165,17 +165,11 @@ class Index:
         with self._faults():
             return Location(*LOCATION.unpack(value)) if value is not None else None
 
-    def find_transaction(
-        self, identifier: bytes, stands: Callable[[Found], bool] = lambda _: True
-    ) -> Found | None:
-        """Where a transaction counts.
-
-        Args:
-            identifier: its id (32 bytes; nothing is found under anything else).
-            stands: whether it stands at a place; others begin alike.
-        """
+    def places_of(self, identifier: bytes) -> Places:
+        """Where a transaction may count, by its id (32 bytes; nothing is found under anything
+        else)."""
         with self._map_lock, self._faults(), self._environment.begin(buffers=True) as reading:
-            return best_of(self._transactions.places_of(reading, identifier, stands))
+            return self._transactions.places_of(reading, identifier)
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block whose header has this digest (32 bytes; nothing is found under

@@ -17,7 +17,7 @@ from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.node.ledger.index import DATABASES_MAX, HASHES, HEIGHT, LEAVES, LOCATION
 from strongroom.node.ledger.segments import Heights, Kind, Location
 from strongroom.node.ledger.sorted_runs import RunDamaged
-from strongroom.node.ledger.transaction_table import Found, TransactionTable, best_of
+from strongroom.node.ledger.transaction_table import Found, TransactionTable
 
 
 class NoIndex(Exception):
@@ -80,7 +80,8 @@ class IndexView:
     ) -> Found | None:
         """Where a transaction counts, by its word; `stands`: whether it does at a place."""
         with _faults(), self._environment.begin(buffers=True) as reading:
-            return best_of(self._transactions.places_of(reading, identifier, stands))
+            places = self._transactions.places_of(reading, identifier)
+        return places.best(stands)
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of a block, by its word."""

@@ -266,10 +266,21 @@ class BlockStore:
         recent = self._entries.find_transaction(identifier)
         if recent is not None and recent.code == EXECUTED:
             return recent
-        indexed = self._index.find_transaction(
-            identifier, lambda found: self._stands(identifier, found)
-        )
+        places = self._index.places_of(identifier)
+        indexed = places.best(lambda found: self._stands(identifier, found))
         return recent if indexed is None else indexed
+
+    def may_be_executed(self, identifier: bytes) -> bool:
+        """Whether a transaction (id, 32 bytes) was executed, synced or not, or another whose id
+        begins alike: no block is read, so it is asked of whatever anybody sends.
+
+        Raises:
+            IndexDamaged: the index is; the next opening rebuilds it.
+        """
+        recent = self._entries.find_transaction(identifier)
+        if recent is not None and recent.code == EXECUTED:
+            return True
+        return self._index.places_of(identifier).may_be_executed()
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block of this digest, among what is synced."""

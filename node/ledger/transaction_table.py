@@ -54,6 +54,26 @@ class Found:
     """0 for executed, else the reason of the refusal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where an id may count: where it was executed, which is once, else its first refusal."""
+
+    candidates: Sequence[Found]
+    """By runs, the best first: what stands there begins alike, and a run knows no more."""
+    sure: Found | None
+    """By the id itself: the newest place, which counts when none of the others does."""
+
+    def best(self, stands: Callable[[Found], bool]) -> Found | None:
+        """Where it counts; `stands`: whether it does at a place. The next candidate is looked at
+        only when another id stands at this one: replays cost nothing."""
+        return next(filter(stands, self.candidates), self.sure)
+
+    def may_be_executed(self) -> bool:
+        """Whether an id that begins alike was: no block is looked at."""
+        best = self.candidates[0] if self.candidates else self.sure
+        return best is not None and best.code == EXECUTED
+
+
 @dataclass(slots=True)
 class _Merging:
     """Runs that are becoming one."""
@@ -76,32 +96,32 @@ class TransactionTable:
         self._reading: Any = None
         """The transaction in which `advance` reads."""
 
-    def places_of(
-        self, reading: Any, id: bytes, stands: Callable[[Found], bool]
-    ) -> Iterator[Found]:
-        """Where an id stands, newest first.
+    def places_of(self, reading: Any, id: bytes) -> "Places":
+        """Where an id may count.
 
         Args:
             reading: a transaction of the environment, with buffers.
             id: 32 bytes; nothing is found under anything else.
-            stands: whether it stands at a place: others begin alike, and a run knows no more.
 
         Raises:
             RunDamaged: a run is not what was written.
             lmdb.Error, struct.error: likewise of pages.
         """
         if len(id) != DIGEST_SIZE:
-            return
+            return Places((), None)
         value = reading.get(id, db=self._recent)
-        if value is not None:
-            yield Found(*FOUND.unpack(value))
+        sure = None if value is None else Found(*FOUND.unpack(value))
+        if sure is not None and sure.code == EXECUTED:
+            return Places((), sure)
+        return Places(sorted(self._candidates(reading, id), key=_by_worth), sure)
+
+    def _candidates(self, reading: Any, id: bytes) -> Iterator[Found]:
+        """Where something stands in the runs that begins as this id."""
         with reading.cursor(self._runs) as cursor:
-            for key, run in cursor.iterprev():
+            for key, run in cursor:
                 self._check(bytes(key), run)
                 for one in find_in(run, id):
-                    found = Found(one.height, one.position, one.code)
-                    if stands(found):
-                        yield found
+                    yield Found(one.height, one.position, one.code)
 
     def advance(self, reading: Any, added: int) -> None:
         """Go on with runs that become one, for so many entries that come; `put` writes it."""
@@ -174,16 +194,8 @@ class TransactionTable:
                 writing.put(identifier, value, db=self._recent)
 
 
-def best_of(places: Iterator[Found]) -> Found | None:
-    """Of places where one id stands, newest first, the one that counts: where it was executed,
-    which is once, else its first refusal."""
-    refused: Found | None = None
-    for found in places:
-        if found.code == EXECUTED:
-            return found
-        if refused is None or (found.height, found.position) < (refused.height, refused.position):
-            refused = found
-    return refused
+def _by_worth(place: Found) -> tuple[bool, int, int]:
+    return place.code != EXECUTED, place.height, place.position
 
 
 def _to_merge(cursor: Any) -> list[bytes]:

@@ -46,7 +46,8 @@ _WEIGHTS = {
     "service_heads": 64 * 1024,  # every member signs
     "node_evidence": 64 * 1024,  # the enclave asks its chip
     "admin_diagnostics": 64 * 1024,
-    "ledger_receipt": 8 * 1024,
+    "ledger_transaction": 16 * 1024,  # to find one reads a block of megabytes
+    "ledger_receipt": 16 * 1024,  # likewise
     "ledger_consistency": 8 * 1024,
     "ledger_header": 4 * 1024,
     "ledger_search": 16 * 1024,

@@ -10,6 +10,7 @@ from tests.enclave.chain import person
 from strongroom.consensus import codec
 from strongroom.consensus.types import ChainId
 from strongroom.enclave.formats.outcome import Code
+from strongroom.enclave.formats.reading import read_envelope
 from strongroom.enclave.formats.size_classes import CALL_BOXES, OPENING_MESSAGES
 from strongroom.enclave.governance.public import LEAVE, sign_public
 from strongroom.node.api.screening import (
@@ -37,16 +38,16 @@ class Node:
     looked: int = 0
 
     def screen(self) -> Screen:
-        def code_of(id: bytes) -> int | None:
+        def may_be_executed(id: bytes) -> bool:
             self.looked += 1
-            return self.codes.get(id)
+            return self.codes.get(id) == Code.EXECUTED
 
         return Screen(
             CHAIN,
             Ledger(
                 epoch=lambda: self.epoch,
                 grace_over=lambda: self.grace_over,
-                code_of=code_of,
+                may_be_executed=may_be_executed,
                 pending=lambda id: id in self.pending,
                 lag=lambda: self.lag,
             ),
@@ -142,23 +143,36 @@ def test_a_node_that_is_behind_says_so_instead_of_judging() -> None:
     assert code_and_reason(only(node.screen(), call(os.urandom(32)))) == (-32002, "unknown session")
 
 
-def test_T70_of_one_submission_only_so_many_sessions_are_looked_for_in_vain() -> None:
-    known, unknown = os.urandom(32), [call(os.urandom(32)) for _ in range(1_000)]
-    node = Node(codes={known: Code.EXECUTED})
+@pytest.mark.parametrize("found", [False, True])
+def test_T70_of_one_submission_only_so_many_sessions_are_looked_for(found: bool) -> None:
+    """Also of those that are found: every id of the ledger may be named as one."""
+    known, named = os.urandom(32), [os.urandom(32) for _ in range(1_000)]
+    node = Node(codes=dict.fromkeys([known, *named] if found else [known], Code.EXECUTED))
     screen = node.screen()
-    faults = screen.faults([call(known), *unknown, call(known), call(known)])
+    assert only(screen, call(known)) is None
+    faults = screen.faults([call(known), *map(call, named), call(known), call(known)])
     assert node.looked == 1 + SOUGHT_MAX
-    assert sorted(faults) == list(range(1, 1_001)), "those that are known are taken"
-    kinds = [type(faults[at]) for at in range(1, 1_001)]
-    assert kinds == [Refused] * SOUGHT_MAX + [Overloaded] * (1_000 - SOUGHT_MAX)
+    first = 1 + SOUGHT_MAX if found else 1
+    assert sorted(faults) == list(range(first, 1_001)), "those that are known are taken"
+    kinds = [type(faults[at]) for at in range(1, 1_001) if at in faults]
+    refused = 0 if found else SOUGHT_MAX
+    assert kinds == [Refused] * refused + [Overloaded] * (1_000 - SOUGHT_MAX)
     assert faults[1_000].data["retry_after_ms"]
+
+
+def test_sessions_that_were_found_are_known_when_the_submission_comes_again() -> None:
+    calls = [call(os.urandom(32)) for _ in range(3 * SOUGHT_MAX)]
+    node = Node(codes=dict.fromkeys((read_envelope(one)[3] for one in calls), Code.EXECUTED))
+    screen = node.screen()
+    left = [len(screen.faults(calls)) for _ in range(3)]
+    assert left == [2 * SOUGHT_MAX, SOUGHT_MAX, 0]
 
 
 def test_known_sessions_cost_one_look_up_and_only_so_many_are_kept() -> None:
     sessions = [number.to_bytes(32, "big") for number in range(SESSIONS_KEPT_MAX + 10)]
     node = Node(codes=dict.fromkeys(sessions, Code.EXECUTED))
     screen = node.screen()
-    assert screen.faults(call(one) for one in sessions) == {}
+    assert not any(only(screen, call(one)) for one in sessions)
     assert node.looked == len(sessions)
     assert len(screen._sessions) == SESSIONS_KEPT_MAX
     assert only(screen, call(sessions[-1])) is None

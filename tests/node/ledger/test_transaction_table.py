@@ -161,6 +161,47 @@ def test_ids_that_begin_alike_are_never_taken_for_one_another(tmp_path: Path) ->
     store.close()
 
 
+@pytest.mark.parametrize("first", [0, 4])
+def test_T70_replays_of_an_id_cost_no_block_read_each(tmp_path: Path, first: int) -> None:
+    """Whoever orders what is known again makes no find of it slower; only others that begin alike
+    do."""
+    blocks: list[int] = []
+
+    def id_at(block: bytes, position: int) -> bytes:
+        height = int.from_bytes(block[:8], "big")
+        blocks.append(height)
+        return A if position == PER_BLOCK else ids_of(height)[position][0]
+
+    store = BlockStore.open(tmp_path, transactions_of, id_at=id_at)
+    for height in range(1, 101):
+        ids = [*ids_of(height), (A, first if height == 1 else 1)]
+        store.append_block(height, height.to_bytes(8, "big"))
+        store.append_outcome(height, payload(ids), ids)
+        store.sync()
+    blocks.clear()
+    assert store.find_transaction(A) == Found(1, PER_BLOCK, first)
+    assert blocks == [1]
+    store.close()
+
+
+def test_T70_whether_an_id_may_be_executed_is_known_without_a_block(tmp_path: Path) -> None:
+    def id_at(_block: bytes, _position: int) -> bytes:
+        raise AssertionError("a block was read")
+
+    store = BlockStore.open(tmp_path, transactions_of, id_at=id_at)
+    for height in range(1, 61):
+        add(store, height, ids_of(height))
+        if height % 20 == 0:
+            for one in range(1, height + 1):
+                for id, code in ids_of(one):
+                    assert store.may_be_executed(id) == (code == 0)
+    assert not any(store.may_be_executed(sha256(b"absent %d" % at).digest()) for at in range(50))
+    store.append_block(61, b"block")
+    store.append_outcome(61, payload([(A, 0)]), [(A, 0)])
+    assert store.may_be_executed(A), "also before it is durable"
+    store.close()
+
+
 def wrong_runs(run: bytes) -> Iterator[bytes]:
     yield run[:-1]
     yield run[:-16]
