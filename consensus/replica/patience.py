@@ -39,14 +39,19 @@ class Patience:
         self._final: deque[tuple[Height, float]] = deque(maxlen=EXECUTIONS_OPEN_MAX)
         self._executed_at = 0.0
         """When the newest execution was over."""
+        self._began, self._count = 0.0, 0
+        """The run of executions that ended then, of so many blocks: a run becomes durable as one,
+        so its executions are told one after the other at one moment."""
 
     def propose(self, view: View, now: float) -> None:
         """An own proposal goes out."""
+        self._close_run(now)
         self._proposed = (view, now)
 
     def enter(self, view: View, now: float, *, notarized: bool) -> None:
         """A view begins, the one before notarized or not. If that was an own proposal, this is how
         long its round took; one that was given up says nothing."""
+        self._close_run(now)
         if self._proposed is None:
             return
         led, at = self._proposed
@@ -56,16 +61,24 @@ class Patience:
 
     def commit(self, height: Height, now: float) -> None:
         """A block is final: its execution begins, unless others come before it."""
+        self._close_run(now)
         self._final.append((height, now))
 
     def execute(self, height: Height, now: float) -> None:
         """Up to this height all is executed."""
-        began = None
+        self._close_run(now)
         while self._final and self._final[0][0] <= height:
-            _, began = self._final.popleft()
-        if began is not None:
-            self._executions.note(now - max(began, self._executed_at))
+            _, final_at = self._final.popleft()
+            if not self._count:
+                self._began = max(final_at, self._executed_at)
+            self._count += 1
         self._executed_at = now
+
+    def _close_run(self, now: float) -> None:
+        """What was executed at another moment is a run of its own."""
+        if self._count and now != self._executed_at:
+            self._executions.note((self._executed_at - self._began) / self._count)
+            self._count = 0
 
     @property
     def usual_round(self) -> float:

@@ -31,8 +31,11 @@ class Spans:
         return bool(self._last)
 
     def note(self, took: float) -> None:
-        """One more; a clock that went back makes it 0."""
-        took, first = max(0.0, took), not self._last
+        """One more. Nothing takes no time: what seems to, or a clock that went back, says
+        nothing."""
+        if took <= 0.0:
+            return
+        first = not self._last
         forgotten = self._last[0] if len(self._last) == SPANS_MAX else inf
         self._last.append(took)
         if forgotten <= self.shortest:

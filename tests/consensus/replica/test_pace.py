@@ -44,9 +44,11 @@ class OnlyValidator:
         self.count(casts)
 
     def execution(self, seconds: float) -> None:
-        """The block that is final by now is executed."""
+        """The block that is final by now is executed; what comes a moment later ends the run."""
         self.bench.now += seconds
-        self.bench.execute(int(self.bench.replica.state.final.height))
+        state = self.bench.replica.state
+        self.bench.execute(int(state.final.height))
+        state.patience.enter(state.view, self.bench.now + 1e-9, notarized=False)
 
     @property
     def gap(self) -> float:

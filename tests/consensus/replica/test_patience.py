@@ -2,6 +2,7 @@
 (PROTOCOL §7, Leader)."""
 
 from dataclasses import replace
+from math import inf, nextafter
 from random import Random
 
 import pytest
@@ -41,7 +42,12 @@ class Leader:
         self.patience.commit(Height(self.view), self.now)
         self.now += seconds
         self.patience.execute(Height(self.view), self.now)
+        self.moment_later()
         return self.patience.gap(1.0)
+
+    def moment_later(self) -> None:
+        """Something that comes after what was executed."""
+        self.patience.enter(View(self.view), nextafter(self.now, inf), notarized=False)
 
 
 def test_a_leader_that_has_seen_no_round_or_no_execution_waits_for_nothing() -> None:
@@ -94,13 +100,41 @@ def test_a_block_that_waits_for_the_one_before_is_timed_from_its_end() -> None:
     patience.commit(Height(2), 10.0)
     patience.execute(Height(1), 10.002)
     patience.execute(Height(2), 10.004)
+    leader.now = 10.004
+    leader.moment_later()
     assert patience.gap(1.0) == pytest.approx(10 * 0.002 - 0.004)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_blocks_that_become_durable_as_one_run_are_timed_as_one(count: int) -> None:
+    """Pipeline tells all of a run at one moment: none of it took no time, nor the first all."""
+    leader = Leader()
+    leader.round(0.004)
+    patience = leader.patience
+    for height in range(1, count + 1):
+        patience.commit(Height(height), 10.0 + height / 10_000)
+    for height in range(1, count + 1):
+        patience.execute(Height(height), 10.0001 + 0.002 * count)
+        assert patience.gap(1.0) == 0.0, "a run is not over before time goes on"
+    leader.now = 20.0
+    leader.moment_later()
+    assert patience.gap(1.0) == pytest.approx(10 * 0.002 - 0.004)
+    assert leader.execution(0.002) == pytest.approx(10 * 0.002 - 0.004)
+
+
+def test_spans_of_no_time_say_nothing() -> None:
+    leader = Leader()
+    leader.round(0.004)
+    usual = leader.execution(0.002)
+    assert leader.execution(0.0) == leader.round(0.0) == leader.round(-1.0) == usual > 0.0
 
 
 def test_what_was_executed_without_being_seen_final_says_nothing() -> None:
     leader = Leader()
     leader.round(0.004)
     leader.patience.execute(Height(7), 200.0)
+    leader.now = 200.0
+    leader.moment_later()
     assert leader.patience.gap(1.0) == 0.0
 
 
@@ -173,7 +207,7 @@ def test_a_clock_that_goes_back_gives_no_span_and_no_gap() -> None:
     leader = Leader(SETTINGS)
     leader.round(-60.0)
     assert leader.execution(-0.001) == 0.0
-    assert leader.round(0.01) == 0.0, "the shortest took no time: nothing to wait for"
+    assert leader.round(0.01) == 0.0, "no execution was seen"
 
 
 def test_one_member_alone_has_rounds_of_no_time_and_waits_for_nothing() -> None:
