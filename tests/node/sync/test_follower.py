@@ -260,12 +260,13 @@ async def test_T31_no_peer_makes_this_node_read_its_archive(
 
     def archived(height: int) -> bytes | None:
         if height <= 2:
+            read.append(height)
             raise away
         return block(height)
 
     follower, good = bench.follower, outcomes_of(bench.chain)
     answer = Outcomes(Height(1), tuple(good))
-    wanted: list[int] = []
+    wanted, read = list[int](), list[int]()
     monkeypatch.setattr(store, "block", archived)
     monkeypatch.setattr(store.archived, "holds", lambda _, height: height <= 2)
     monkeypatch.setattr(store.archived, "_of", lambda _, height: SimpleNamespace(first=1))
@@ -274,6 +275,7 @@ async def test_T31_no_peer_makes_this_node_read_its_archive(
     assert wanted == []
     assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
     assert wanted == [1], "asked for: it is recalled"
+    assert read == [], "not on the event loop"
     store.archived.add_recalled(1, Path("gone"))
     assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
     rest = Outcomes(Height(3), tuple(good[2:]))
