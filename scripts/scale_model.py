@@ -37,8 +37,7 @@ PAYMENT_BYTES = 235 + 3
 POLL_SECONDS = 0.001
 BATCH_PAYMENTS_GOAL = 512
 COMPANY_SECONDS_MAX = 0.04
-BATCH_LEAD_SECONDS = 0.005
-"""These three as node/mempool and node/ordering have them."""
+"""These two as node/mempool has them."""
 LOG_BYTES_MAX = 1 << 30
 WAITING_MAX = 20_000
 """Payments of one node that wait: what comes beyond is refused, as a full mempool does."""
@@ -243,7 +242,7 @@ class Load:
             return False
         if len(gathered) >= BATCH_PAYMENTS_GOAL or now - gathered[0] >= COMPANY_SECONDS_MAX:
             return True
-        due = state.batch_due(Lane(int(own)), BATCH_LEAD_SECONDS)
+        due = state.batch_due(Lane(int(own)))
         return due is not None and due <= now
 
     def _batch(self, seat: int) -> None:

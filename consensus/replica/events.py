@@ -197,6 +197,8 @@ class BatchRelay:
 
     digest: Digest
     to: tuple[SignerIndex, ...] | None = None
+    late: bool = False
+    """It was the next of its lane for 2Δ, and stayed unordered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ class FailureDetector:
         self._heard = [0.0] * members
         self._linked: set[SignerIndex] = set()
         self._lost: dict[SignerIndex, float] = {}
+        self._back: set[SignerIndex] = set()
+        """Whose links came up since the last relay over new links."""
         self._relayed_at = float("-inf")
         self.relay_at: float | None = None
         """When unordered batches are relayed again because links came up; links come up
@@ -40,15 +42,18 @@ class FailureDetector:
         fresh = member not in self._linked
         self._linked.add(member)
         if fresh:
+            self._back.add(member)
             self.relay_at = max(now, self._relayed_at + delta)
         return fresh
 
-    def relay_due(self, now: float) -> bool:
-        """Is it time to relay over new links? Once for all that came up."""
+    def relay_due(self, now: float) -> tuple[SignerIndex, ...]:
+        """Members whose links came up, once it is time to relay to them: once for all."""
         if self.relay_at is None or self.relay_at > now:
-            return False
+            return ()
+        back = tuple(sorted(self._back & self._linked))
+        self._back.clear()
         self._relayed_at, self.relay_at = now, None
-        return True
+        return back
 
     def link_down(self, member: SignerIndex, now: float) -> None:
         """The last link was lost."""

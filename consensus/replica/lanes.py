@@ -26,6 +26,8 @@ class HeldBatch:
     """Monotonic seconds since when it is the next one that its lane could order; None while it is
     not, or none may."""
     relayed: bool = False
+    retries: int = 0
+    """How often it was due to be relayed again: each time it is the turn of others."""
 
 
 @dataclass(frozen=True, slots=True)

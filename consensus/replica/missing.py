@@ -42,7 +42,8 @@ class Missing:
         self._fetcher = Fetcher(settings.fetch_timeout_max)
         self._claims: dict[SignerIndex, StatusBody] = {}
         self._doubted: set[SignerIndex] = set()
-        """Peers that were away since their claim: they may hold less than it says."""
+        """Peers that were or are away since their claim: they may hold less than it says, or be no
+        more."""
         self._claimed_max = Height(0)
         """The highest block that anybody claims to have."""
         self._range_peer: SignerIndex | None = None
@@ -55,7 +56,7 @@ class Missing:
         self._claimed_max = max(one.height for one in self._claims.values())
 
     def doubt(self, peer: SignerIndex) -> None:
-        """A peer is back: what it held is not known until it says so."""
+        """A peer is gone, or back: what it holds is not known until it says so."""
         self._doubted.add(peer)
 
     def note_progress(self) -> None:

@@ -9,7 +9,6 @@ tally.py, promises in safety.py, validity in validity.py, patience in pacemaker.
 from collections.abc import Iterable
 from typing import assert_never
 
-from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import PeerFault, invariant
 from strongroom.consensus.justifications import Justification
@@ -53,6 +52,7 @@ from strongroom.consensus.replica.relay import Relay, has_turn
 from strongroom.consensus.replica.state import GAPS_MAX, ReplicaConfig, ReplicaState
 from strongroom.consensus.replica.tally import VIEWS_AHEAD_MAX, VIEWS_BEHIND_MAX, Count
 from strongroom.consensus.replica.validity import Bad, Ok
+from strongroom.consensus.replica.work import RELAY_DELTAS
 from strongroom.consensus.statements import Certificate, Kind, Statement, Vote
 from strongroom.consensus.types import NO_DIGEST, SignerIndex, View
 
@@ -87,8 +87,6 @@ class Replica:
         self._answers = LaggardHelp(state)
         self._caster = Caster(self._promises, self._tree)
         self._relay = Relay(self._own, self._others)
-        self._retries = 0
-        """Counts whose turn it is to relay batches again."""
         self._leader_lied = False
         self._missing_view: View | None = None
         self._failure_detector = FailureDetector(
@@ -126,6 +124,7 @@ class Replica:
                 self._link(peer, now, out)
             case Unlinked(peer):
                 self._failure_detector.link_down(peer, now.monotonic)
+                self._missing.doubt(peer)
             case Work():
                 state.demand.until_ms = max(state.demand.until_ms, now.wall_ms)
             case Tick():
@@ -426,7 +425,7 @@ class Replica:
         state.work = state.draw_up_work(now.monotonic)
         self._propose(now, out)
         self._keep_pace(now, out)
-        self._relay_batches(state.work.relay, out)
+        self._relay_batches(state.work.relay, now, out)
         self._fetch(now, out)
         self._relay_certificates(now, out)
         others = (
@@ -582,7 +581,10 @@ class Replica:
     def _keep_pace(self, now: Now, out: Output) -> None:
         """R9 to R12: arm, fire, nullify, repeat; nothing of it without work."""
         state = self.state
-        linked = self._failure_detector.relay_due(now.monotonic)
+        back = self._failure_detector.relay_due(now.monotonic)
+        if back:
+            self._relay_batches(state.work.waiting, now, out, again=True, back=back)
+            self._lanes.relay_anew(state.work.waiting, self._settings.relay_batches_max)
         if not self._casting:
             self._pacemaker.disarm()
             return
@@ -597,26 +599,52 @@ class Replica:
         retry = self._pacemaker.retry_due(now.monotonic)
         if retry:
             self._send(out, None, self._answers.repeating())
-        if retry or linked:
-            self._retries += 1
-            self._relay_batches(state.work.waiting, out, again=True)
+            for batch in state.work.waiting:
+                batch.retries += 1
+            self._relay_batches(state.work.waiting, now, out, again=True)
             self._lanes.relay_anew(state.work.waiting, self._settings.relay_batches_max)
 
     def _relay_batches(
-        self, batches: Iterable[HeldBatch], out: Output, *, again: bool = False
+        self,
+        batches: Iterable[HeldBatch],
+        now: Now,
+        out: Output,
+        *,
+        again: bool = False,
+        back: tuple[SignerIndex, ...] = (),
     ) -> None:
         """Unordered batches may be known to few (PROTOCOL §7, Work): their origin and a few others,
         by turns, send them to whoever has not shown to hold them. `again`: the first time may be
-        lost, so whoever knows of nobody else that holds one sends it too."""
+        lost, so whoever knows of no f + 1 others that hold a late one sends it too; so does, a
+        retry later, whoever casts nothing, for it retries nothing. `back`: only to these, whose
+        links came up."""
         for batch in batches:
-            batch.relayed = True
             lacking = self._missing.lacking(batch.header)
-            alone = len(lacking) == len(self._others)
-            if lacking and (self._relays(batch.header) or (again and alone)):
-                out.relay.append(BatchRelay(batch.header.digest, None if alone else lacking))
+            to = tuple(peer for peer in lacking if peer in back) if back else lacking
+            late, casting = self._is_late(batch, now), self._casting
+            last = again and late if casting else self._is_late(batch, now, self._settings.retry)
+            sent = bool(to) and (self._relays(batch) or (last and self._is_alone(lacking)))
+            if sent:
+                everybody = len(to) == len(self._others)
+                out.relay.append(BatchRelay(batch.header.digest, None if everybody else to, late))
+            batch.relayed |= not back and (sent or casting)
 
-    def _relays(self, header: BatchHeader) -> bool:
-        draw = int.from_bytes(header.digest[:4]) + self._retries
+    def _is_late(self, batch: HeldBatch, now: Now, beyond: float = 0.0) -> bool:
+        """Has it been the next one of its lane for 2Δ, and so many seconds beyond?"""
+        if batch.first_at is None:
+            return False
+        due = batch.first_at + RELAY_DELTAS * self._pacemaker.delta + beyond
+        if due > now.monotonic:
+            self._wakes.append(due)
+        return due <= now.monotonic
+
+    def _is_alone(self, lacking: tuple[SignerIndex, ...]) -> bool:
+        """Do so few others say that they hold it, that all of these may lie?"""
+        return len(self._others) - len(lacking) <= self._quorum.faults
+
+    def _relays(self, batch: HeldBatch) -> bool:
+        header = batch.header
+        draw = int.from_bytes(header.digest[:4]) + batch.retries
         return int(header.lane) == self._own or has_turn(
             self._own, len(self._failure_detector), draw
         )

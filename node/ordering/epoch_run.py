@@ -250,8 +250,8 @@ class EpochRun:
         batch = self.context.pool.get(relay.digest)
         if batch is None:
             return []
-        if int(batch.header.lane) == self.own:
-            self._forwarding.distrust(turn.now.monotonic)
+        if relay.late and int(batch.header.lane) == self.own:
+            self._forwarding.distrust(relay.digest, turn.now.monotonic)
         to = (None,) if relay.to is None else tuple(self.keys[index] for index in relay.to)
         return [Tell(peer, BatchMessage(batch)) for peer in to]
 

@@ -71,7 +71,7 @@ def test_waiting_batches_are_sent_again_only_to_who_has_not_shown_to_hold_them()
     shows(peers[0], 1)
     shows(peers[1], 0)
     relays = [relay for _ in range(12) for relay in bench.tick(0.1).relay]
-    assert relays[0] == BatchRelay(batch.digest, (peers[1], peers[2]))
+    assert relays[0] == BatchRelay(batch.digest, (peers[1], peers[2]), late=True)
     shows(peers[1], 1)
     shows(peers[2], 1)
     assert not [relay for _ in range(40) for relay in bench.tick(0.1).relay]

@@ -3,6 +3,7 @@ are dead, lie or are cut off (PROTOCOL §3, §7; R2)."""
 
 from collections import Counter
 from hashlib import sha256
+from itertools import count
 from random import Random
 
 import pytest
@@ -13,6 +14,7 @@ from tests.simulation.world import LiarFactory, silent
 
 from strongroom.consensus.batches import Batch, BatchHeader
 from strongroom.consensus.messages import BatchMessage, Forward, Message
+from strongroom.consensus.replica.events import Linked, Unlinked
 from strongroom.consensus.replica.relay import FIRST_TURN
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.types import Digest, Epoch, Lane, Sequence, Signature, SignerIndex
@@ -70,6 +72,12 @@ def copies(network: Counted, sender: int) -> int:
     """Batches that one node sent, for itself or another."""
     sender = SignerIndex(sender)
     return network.sent["BatchMessage", sender] + network.sent["Forward", sender]
+
+
+def share(scene: Scene, *but: int) -> tuple[SignerIndex, ...]:
+    """As many validators as a relay passes a batch on to, and not these nodes."""
+    indexes = {scene.honest(seat).own for seat in but}
+    return tuple(SignerIndex(index) for index in range(SIZE) if index not in indexes)[:3]
 
 
 def test_an_origin_sends_a_large_batch_to_few_and_every_node_gets_it_once() -> None:
@@ -149,9 +157,9 @@ def test_a_relay_passes_on_nothing_that_is_not_its_senders_and_nothing_twice() -
         if int(held.header.lane) == lane
     )
     network.sent.clear()
-    everybody = tuple(SignerIndex(seat) for seat in range(SIZE))
+    some = share(scene, origin, relay)
     for sender in (origin, other):
-        scene.tell(sender, relay, Forward(batch, everybody))
+        scene.tell(sender, relay, Forward(batch, some))
     scene.run(0.5)
     assert copies(network, relay) == 0
     assert [fault[:2] for fault in scene.faults] == [(relay, other)]
@@ -174,6 +182,55 @@ def test_a_relay_passes_on_nothing_that_its_origin_did_not_sign() -> None:
     scene.run(0.5)
     assert copies(network, relay) == 0
     assert [fault[:2] for fault in scene.faults] == [(relay, origin)]
+
+
+def test_T35_an_origin_has_nobody_pass_on_more_than_a_share() -> None:
+    scene, network = cluster()
+    origin = origin_of(scene)
+    network.filter = lambda sender, _, __: sender != origin
+    scene.submit(origin, LARGE)
+    scene.run(0.05)
+    lane = int(scene.honest(origin).own or 0)
+    (batch,) = scene.honest(origin).pool.all()
+    assert int(batch.header.lane) == lane
+    network.filter = None
+    network.sent.clear()
+    everybody = tuple(SignerIndex(seat) for seat in range(SIZE))
+    relays = sorted({*range(SIZE)} - {origin})
+    for relay in relays:
+        scene.tell(origin, relay, Forward(batch, everybody))
+    scene.run(0.05)
+    assert sum(copies(network, relay) for relay in relays) == 0
+    assert {fault[:2] for fault in scene.faults} == {(relay, origin) for relay in relays}
+
+
+def test_a_flapping_link_has_nobody_else_send_and_no_origin_distrust_its_relays() -> None:
+    """T35: one node's links come and go each half second; others' batches travel as before."""
+    scene, network = cluster(delay=0.05, settings=WIDE)
+    until, flapping, made = scene.now + 3.0, SignerIndex(SIZE - 1), count()
+
+    def submit() -> None:
+        number = next(made)
+        scene.submit(number % (SIZE - 1), LARGE + b"%d" % number)
+        if scene.now < until:
+            scene.at(0.02, submit)
+
+    def flap() -> None:
+        for seat in range(SIZE - 1):
+            scene._push(scene.now, "link", SignerIndex(seat), Unlinked(flapping))
+            scene._push(scene.now + 0.01, "link", SignerIndex(seat), Linked(flapping))
+        if scene.now < until:
+            scene.at(0.5, flap)
+
+    submit()
+    flap()
+    scene.run(3.0)
+    sent = Counter[str]()
+    for (kind, _), number in network.sent.items():
+        sent[kind] += number
+    batches = next(made)
+    assert sent["Forward"] >= 3 * batches, "nobody sends to all"
+    assert sent["BatchMessage"] + sent["Forward"] < 1.5 * batches * (SIZE - 1)
 
 
 def test_a_partition_of_relays_and_origin_heals() -> None:

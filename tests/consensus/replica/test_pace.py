@@ -43,12 +43,11 @@ class OnlyValidator:
         self.bench.now += seconds
         self.count(casts)
 
-    def execution(self, seconds: float) -> None:
-        """The block that is final by now is executed; what comes a moment later ends the run."""
+    def execution(self, seconds: float) -> list[Cast]:
+        """The block that is final by now is executed; the next one anchors it, if it is its
+        time."""
         self.bench.now += seconds
-        state = self.bench.replica.state
-        self.bench.execute(int(state.final.height))
-        state.patience.enter(state.view, self.bench.now + 1e-9, notarized=False)
+        return self.bench.execute(int(self.bench.replica.state.final.height)).cast
 
     @property
     def gap(self) -> float:
@@ -60,7 +59,10 @@ def test_a_leader_waits_for_so_many_executions_before_it_proposes() -> None:
     leader = OnlyValidator()
     leader.round(0.004)
     assert leader.gap == 0.0
-    leader.execution(0.002)
+    anchor = leader.execution(0.002)
+    leader.bench.now += 0.004
+    leader.count(anchor)
+    leader.round(0.004)
     gap = leader.gap
     assert gap == pytest.approx((20 * 0.002 - 0.004) / 4)
     leader.hold()
@@ -75,7 +77,10 @@ def test_a_leader_waits_for_so_many_executions_before_it_proposes() -> None:
 def test_where_links_take_longer_than_blocks_a_leader_proposes_at_once() -> None:
     leader = OnlyValidator()
     leader.round(0.2)
-    leader.execution(0.002)
+    anchor = leader.execution(0.002)
+    leader.bench.now += 0.2
+    leader.count(anchor)
+    leader.round(0.2)
     assert leader.gap == 0.0
 
 

@@ -81,9 +81,43 @@ def test_nodes_that_only_follow_get_it_from_its_origin() -> None:
 
 def test_after_a_batch_that_stayed_unordered_an_origin_sends_to_all_itself_for_a_while() -> None:
     origin = Forwarding(KEYS[:16], OWN, ForwardBounds())
-    origin.distrust(5.0)
+    origin.distrust(LARGE.header.digest, 1.0)
+    assert len(origin.copies(LARGE, leaders(16), KEYS[:16], 1.0)) > 1, "nobody was asked yet"
+    origin.distrust(LARGE.header.digest, 5.0)
     assert len(origin.copies(LARGE, leaders(16), KEYS[:16], 5.0 + DIRECT_SECONDS / 2)) == 1
     assert len(origin.copies(LARGE, leaders(16), KEYS[:16], 5.0 + DIRECT_SECONDS)) > 1
+
+
+@pytest.mark.parametrize("size", [16, 17, 31, 100, 256])
+def test_T35_nobody_is_asked_to_pass_on_more_than_an_honest_origin_asks_for(size: int) -> None:
+    origin = Forwarding(KEYS[:size], OWN, ForwardBounds())
+    copies = origin.copies(LARGE, leaders(size), KEYS[:size], 1.0)
+    largest = max(len(message.to) for _, message in copies if isinstance(message, Forward))
+    relay = Forwarding(KEYS[:size], SignerIndex(size - 1), ForwardBounds())
+    others = tuple(SignerIndex(index) for index in range(size - 1) if index != OWN)
+    relay.check(OWN, Forward(LARGE, others[:largest]))
+    for to in (
+        others[: largest + 1],
+        (*others[: largest - 1], SignerIndex(size - 1)),
+        (OWN, *others[3 : largest + 2]),
+    ):
+        with pytest.raises(PeerFault, match="no share"):
+            relay.check(OWN, Forward(LARGE, to))
+
+
+@pytest.mark.parametrize(
+    ("size", "batch"),
+    [
+        (1, LARGE),
+        (4, LARGE),
+        (15, LARGE),
+        (31, batch_of(OWN, ForwardBounds().bytes_min - 1)),
+    ],
+)
+def test_T35_what_goes_to_all_at_once_is_passed_on_by_nobody(size: int, batch: Batch) -> None:
+    relay = Forwarding(KEYS[:size], SignerIndex(0), ForwardBounds())
+    with pytest.raises(PeerFault, match="all at once"):
+        relay.check(OWN, Forward(batch, ()))
 
 
 def test_another_lanes_batch_and_unknown_receivers_are_refused() -> None:
