@@ -23,5 +23,6 @@ def settle() -> None:
 
     To be called after a snapshot was loaded and when one begins. A cycle that is here now stays
     until the process ends: at most what one block leaves behind, once in some thousand blocks.
+    So what is large, or keeps a secret, must not hold itself, not even through a generator's frame.
     """
     gc.freeze()

@@ -116,6 +116,8 @@ class Capture:
 
     def _cut(self) -> None:
         """Everything is encoded: what is left is the last chunk."""
+        for _ in self._steps:  # to its end: until then it and this object hold each other
+            invariant(False, f"the snapshot of height {self.height} takes more steps")
         self._fill()
         self._plain.append(bytes(self._stream))
         self._stream.clear()

@@ -2,8 +2,8 @@
 
 Padding is one 0x80 byte, then zeros up to the class (ISO/IEC 7816-4, method 2); what does not unpad
 exactly is refused. Inputs and results grow by powers of two. Write sets, which a replica pays for
-on every disk, are as long as the envelopes that caused them, which everybody sees, and 1 KiB at
-least; what is longer grows by quarters of a power of two.
+on every disk, grow by quarters of one, and are never shorter than the envelopes that caused them,
+nor than 1 KiB.
 """
 
 from strongroom.consensus.bounds import ENVELOPE_BYTES_MAX as ENVELOPE_BYTES_MAX
@@ -60,17 +60,16 @@ def unpad(padded: bytes) -> bytes:
 
 
 def pad_write_set(data: bytes, at_least: int = WRITE_SET_BYTES_MIN) -> bytes:
-    """Pad to `at_least`; what is longer, to a multiple of a quarter of the power of two at or below
-    its length.
+    """Pad to a multiple of a quarter of the power of two at or below the length.
 
     Args:
         data: the write set.
         at_least: bytes of the envelopes that caused it, which everybody sees: a block of payments
             that fail, or have no memo, leaves as much behind as one of payments that do not. Never
-            less than WRITE_SET_BYTES_MIN. It is no secret, so it is not rounded.
+            less than WRITE_SET_BYTES_MIN.
     """
-    length, public = len(data) + 1, max(at_least, WRITE_SET_BYTES_MIN)
-    if length > public:
-        step = 1 << (length.bit_length() - 3)
-        public = -(-length // step) * step
-    return (data + b"\x80").ljust(public, b"\x00")
+    length = max(len(data) + 1, at_least)
+    if length <= WRITE_SET_BYTES_MIN:
+        return (data + b"\x80").ljust(WRITE_SET_BYTES_MIN, b"\x00")
+    step = 1 << (length.bit_length() - 3)
+    return (data + b"\x80").ljust(-(-length // step) * step, b"\x00")

@@ -324,3 +324,34 @@ def test_T08_many_payments_leave_the_same_behind_whether_they_work_or_fail(payme
         outcome = chain.commit(*envelopes)
         seen.append((outcome.codes, [len(one) for one in outcome.results], len(outcome.write_set)))
     assert seen.count(seen[0]) == len(seen)
+
+
+@pytest.mark.parametrize("payments", [6, 8])
+@pytest.mark.parametrize("memo", [79, 80, 81])
+def test_T08_memos_that_make_a_write_set_longer_than_its_envelopes_do_not_show_success(
+    payments: int, memo: int
+) -> None:
+    """T08: eight such payments changed and answered 1,902 bytes, their envelopes have 1,864."""
+    seen = set()
+    for money in (10**12, 1):
+        chain = Chain()
+        session, _ = funded(chain, "alice", money), funded(chain, "bob")
+        call = chain.call("payments.transfer", to="bob", amount=2, memo="m" * memo)
+        outcome = chain.commit(*(session.seal_call(call)[1] for _ in range(payments)))
+        seen.add((outcome.codes, len(outcome.write_set)))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(("accounts", "label"), [(6, 40), (8, 36), (8, 43), (16, 47)])
+def test_T08_labels_that_make_a_write_set_longer_than_its_envelopes_do_not_show_success(
+    accounts: int, label: int
+) -> None:
+    """T08: to open accounts that are there changes nothing. Beyond these lengths it shows."""
+    chain = Chain()
+    session, seen = funded(chain), set()
+    names = [f"{number:02d}".ljust(label, "x") for number in range(accounts)]
+    calls = [chain.call("payments.open", account=name) for name in names]
+    for _ in range(2):
+        outcome = chain.commit(*(session.seal_call(call)[1] for call in calls))
+        seen.add((outcome.codes, len(outcome.write_set)))
+    assert len(seen) == 1

@@ -1,6 +1,8 @@
 """Snapshots: the same bytes on every replica, loaded only when a quorum named them; then all goes
 on (T34, T40)."""
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -180,6 +182,15 @@ def test_what_the_host_has_stored_is_dropped_and_the_rest_is_given_again(ledger:
         "another height's chunks were stored, not these"
     )
     assert ledger.executor.snapshots.hand_out(Height(8), taken[2]) == (0, 0, 0, 0, ())
+
+
+def test_a_snapshot_that_is_let_go_of_is_freed(ledger: Ledger) -> None:
+    """Whoever holds itself when `settle` is called is held until the process ends."""
+    ledger.go_to(8)
+    first = weakref.ref(ledger.executor.snapshots._current)
+    ledger.go_to(24)  # that of 16 is finished, that of 24 has begun
+    gc.collect()
+    assert first() is None
 
 
 # --- loading --------------------------------------------------------------------------------------
