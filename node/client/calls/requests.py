@@ -384,17 +384,18 @@ async def believed_height(trust: Trust, nodes: Nodes, pipeline: Pipeline) -> int
     one, confirm it."""
     if pipeline.newest is None or trust.epoch is None:
         return 0
-    needed, named = trust.epoch.description.quorum.faults + 1, pipeline.height
+    named = pipeline.height
 
     def confirmed(said: list[dict[str, Any]]) -> int:
-        """The highest that f+1 of them confirm."""
+        """The highest that f+1 of them confirm, by the epoch of now: one may begin meanwhile."""
         heights = sorted((_final_height(one) for one in said), reverse=True)
+        needed = _with_an_honest_one(trust)
         return min(heights[needed - 1], named) if len(heights) >= needed else 0
 
     for attempt in range(CONFIRM_ROUNDS_MAX):
         said = await nodes.opinions(
             "ledger_transaction",
-            few=needed,
+            few=_with_an_honest_one(trust),
             enough=lambda said: confirmed(said) == named,
             id=pipeline.newest,
         )
@@ -402,6 +403,13 @@ async def believed_height(trust: Trust, nodes: Nodes, pipeline: Pipeline) -> int
             return height
         await asyncio.sleep(CONFIRM_SECONDS * (attempt + 1))
     return 0
+
+
+def _with_an_honest_one(trust: Trust) -> int:
+    """f+1 of the newest epoch."""
+    if trust.epoch is None:
+        raise NotTrusted("epoch-key", "nobody is known who could confirm anything")
+    return trust.epoch.description.quorum.faults + 1
 
 
 def _final_height(found: dict[str, Any]) -> int:
