@@ -425,8 +425,8 @@ _TABLE = (
     ),
     Method(
         "ledger_search",
-        "What a text names here: a height, a digest of a block or transaction, or the beginning of "
-        "a node's or member's name or a proposal's id; at most 20 hits.",
+        "What a text names here: a height, a digest of a block or transaction, the beginning of a "
+        "node's or member's name, or four or more digits of a proposal's id; at most 20 hits.",
         (Parameter("text", TEXT, "What to look for."),),
         "list of {kind, id, words, height}",
         search,

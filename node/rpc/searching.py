@@ -14,6 +14,8 @@ from strongroom.node.rpc.parameters import HEIGHT_MAX
 
 HITS_MAX = 20
 _DIGEST_DIGITS = 64
+BEGINNING_MIN = 4
+"""Digits of an id that name it: fewer are a height, and begin some id by chance."""
 
 
 def search(caller: Caller, text: str) -> list[Document]:
@@ -57,6 +59,8 @@ def _names(caller: Caller, word: str) -> Iterator[Document]:
     for member in backend.service_members():
         if str(member["name"]).lower().startswith(word):
             yield _hit("member", str(member["name"]), "a member")
+    if len(word) < BEGINNING_MIN:
+        return
     try:
         proposals = backend.proposals()
     except RpcFault:

@@ -32,8 +32,8 @@ export async function search({ rpc }, text) {
       "p.quiet",
       null,
       "Heights, whole ids of blocks and transactions (64 digits), HEIGHT/INDEX, latest, and the ",
-      "beginnings of names of nodes, members and of proposals’ ids are found. Beginnings of ",
-      "other ids: strongroom explorer search TEXT.",
+      "beginnings of names of nodes, members and (four digits) of proposals’ ids are found. ",
+      "Beginnings of other ids: strongroom explorer search TEXT.",
     ),
   ];
   return {

@@ -108,6 +108,7 @@ async def test_latest_stands_for_the_newest_height_and_a_text_is_found() -> None
         hits = (await door.call("ledger_search", ["5"]))["result"]
         assert [(hit["kind"], hit["height"]) for hit in hits] == [("block", 5)]
         assert (await door.call("ledger_search", ["8"]))["result"] == []
+        assert (await door.call("ledger_search", ["aba"]))["result"] == [], "too few digits"
         hits = (await door.call("ledger_search", ["abab"]))["result"]
         assert [hit["kind"] for hit in hits] == ["proposal"]
         for text in ("", "x" * 257, 5):
