@@ -14,7 +14,7 @@ from strongroom.node.rpc.parameters import HEIGHT_MAX
 
 HITS_MAX = 20
 _DIGEST_DIGITS = 64
-BEGINNING_MIN = 4
+PROPOSAL_DIGITS_MIN = 4
 """Digits of an id that name it: fewer are a height, and begin some id by chance."""
 
 
@@ -59,7 +59,7 @@ def _names(caller: Caller, word: str) -> Iterator[Document]:
     for member in backend.service_members():
         if str(member["name"]).lower().startswith(word):
             yield _hit("member", str(member["name"]), "a member")
-    if len(word) < BEGINNING_MIN:
+    if len(word) < PROPOSAL_DIGITS_MIN:
         return
     try:
         proposals = backend.proposals()
