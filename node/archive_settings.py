@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.toml_reader import TableReader
+from strongroom.node.toml_reader import TableReader, resolve_path
 
 AFTER_BYTES = 1024 * 2**20
 """Of the ledger, kept in the node's folder when nobody says how much."""
@@ -34,7 +34,7 @@ class ArchiveSettings:
 
 def read_archive(table: TableReader, base: Path) -> ArchiveSettings | None:
     """What the table says; problems are noted in it. None: nothing is archived."""
-    directory = table.parsed("directory", partial(_resolve, base), Path())
+    directory = table.parsed("directory", partial(resolve_path, base), Path())
     after = table.positive("after_bytes", AFTER_BYTES)
     if after > SIZE_BYTES_MAX:
         table.problem("after_bytes", f"is at most {SIZE_BYTES_MAX}")
@@ -103,12 +103,3 @@ def read_size(text: str) -> int:
     if not 1 <= size <= SIZE_BYTES_MAX:
         raise ValueError(f"{text!r} is no size: write bytes, or 512MiB, 2GiB, 1TiB")
     return size
-
-
-def _resolve(base: Path, text: str) -> Path:
-    if not text:
-        raise ValueError("is empty")
-    try:
-        return Path(os.path.normpath(base / Path(text).expanduser()))
-    except RuntimeError:
-        raise ValueError(f"{text!r}: this machine knows no such home folder") from None

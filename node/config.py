@@ -31,7 +31,7 @@ from strongroom.node.organisations import (
     door_lines,
     read_door,
 )
-from strongroom.node.toml_reader import TableReader, line_numbers
+from strongroom.node.toml_reader import TableReader, line_numbers, resolve_path
 from strongroom.node.tracing.settings import TracingSettings, read_tracing, tracing_lines
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -324,8 +324,8 @@ def dumps(config: NodeConfig, *, base: Path) -> str:
 def _read(top: TableReader, base: Path) -> NodeConfig | None:
     """Take everything out of the reader; None if anything was missing or wrong."""
     name = top.text("name")
-    directory = top.parsed("directory", partial(_resolve, base))
-    genesis = top.parsed("genesis", partial(_resolve, base))
+    directory = top.parsed("directory", partial(resolve_path, base))
+    genesis = top.parsed("genesis", partial(resolve_path, base))
     rpc, address = top.parsed("rpc", Address.parse), top.parsed("peer", Address.parse)
     log_level = top.parsed("log_level", partial(_one_of, LOG_LEVELS), "info")
     log_format = top.parsed("log_format", partial(_one_of, LOG_FORMATS), "auto")
@@ -436,18 +436,6 @@ def _check_members(
         top.problem("peers", f"contain this node itself ({name}); list the others only")
     for twice in sorted({other for other in names if names.count(other) > 1}):
         top.problem("peers", f"name {twice} twice")
-
-
-def _resolve(base: Path, text: str) -> Path:
-    if not text:
-        raise ValueError("is empty")
-    try:
-        return Path(os.path.normpath(base / Path(text).expanduser()))
-    except RuntimeError:
-        user = Path(text).parts[0]
-        raise ValueError(
-            f"{text!r}: this machine knows no home folder of {user}; write the path out"
-        ) from None
 
 
 def _quoted(text: str) -> str:

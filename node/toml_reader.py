@@ -4,9 +4,11 @@ the first.
 Owns how a wrong value is reported. It knows no key of any configuration: see config.py.
 """
 
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 _HEADER = re.compile(r"\s*(?P<many>\[)?\[(?P<name>[^\[\]]+)\]")
@@ -107,3 +109,20 @@ def line_numbers(text: str) -> dict[str, int]:
         elif assignment := _ASSIGNMENT.match(line):
             lines.setdefault(prefix + assignment["key"], number)
     return lines
+
+
+def resolve_path(base: Path, text: str) -> Path:
+    """A path of a configuration, relative to `base`; `~` is a home folder.
+
+    Raises:
+        ValueError: it is empty, or of a home folder that is not known here.
+    """
+    if not text:
+        raise ValueError("is empty")
+    try:
+        return Path(os.path.normpath(base / Path(text).expanduser()))
+    except RuntimeError:
+        user = Path(text).parts[0]
+        raise ValueError(
+            f"{text!r}: this machine knows no home folder of {user}; write the path out"
+        ) from None

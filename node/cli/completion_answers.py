@@ -7,7 +7,6 @@ somebody waits. Options and words stand in the scripts (completions/).
 
 import os
 import re
-import struct
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -17,11 +16,8 @@ ANSWERS_MAX = 256
 IDS_MAX = 64
 BLOCKS_READ_MAX = 64
 BLOCK_BYTES_MAX = 1024 * 1024
-DATABASES_MAX = 8
 _NODE = re.compile(r"n\d{1,4}")
 _IDENTITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_LOCATION = struct.Struct(">QQI")
-"""Segment, offset, size: as the index keeps them (node/ledger/index.py)."""
 _BEFORE_PAYLOAD = 4 + 4 + 4 + 1 + 8
 """Bytes of a record's frame, its type and its height (node/ledger/frames.py, segments.py)."""
 _DIGITS = re.compile(r"[0-9a-f]{0,64}")
@@ -75,29 +71,22 @@ def _ids(directory: Path, typed: str) -> Iterator[str]:
 
 
 def _newest(node: Path) -> Iterator[str]:
-    """The ids of the newest executed blocks: the index names those blocks, no ids."""
-    import lmdb
-
+    """The ids of the newest executed blocks: the index names those blocks, no ids. What comes of
+    pages that a running node changes meanwhile is another candidate, or none."""
     from strongroom.node.ledger.block_record import ids_of
+    from strongroom.node.ledger.index_view import IndexView
+    from strongroom.node.ledger.segments import Kind
 
-    # No lock: a node may run there, and its pages may change while they are read. What comes of
-    # that is another candidate, or none.
-    with lmdb.open(
-        str(node / "index"), readonly=True, lock=False, max_dbs=DATABASES_MAX, create=False
-    ) as index:
-        outcomes, blocks = (index.open_db(name, create=False) for name in (b"OUTCOME", b"BLOCK"))
-        with index.begin() as reading, reading.cursor(outcomes) as cursor:
-            found = cursor.last()
-            for _ in range(BLOCKS_READ_MAX):
-                place = reading.get(cursor.key(), db=blocks) if found else None
-                if place is None:
+    with IndexView(node / "index") as index:
+        newest = index.newest().outcome
+        for height in range(newest, max(0, newest - BLOCKS_READ_MAX), -1):
+            place = index.place(Kind.BLOCK, height)
+            if place is None:
+                return
+            if place.size <= BLOCK_BYTES_MAX:
+                path = node / "ledger" / f"blocks-{place.segment:012d}.log"
+                if not path.is_file():  # to open a FIFO is to wait for whoever writes into it
                     return
-                segment, offset, size = _LOCATION.unpack(place)
-                if size <= BLOCK_BYTES_MAX:
-                    path = node / "ledger" / f"blocks-{segment:012d}.log"
-                    if not path.is_file():  # to open a FIFO is to wait for whoever writes into it
-                        return
-                    with path.open("rb") as file:
-                        file.seek(offset + _BEFORE_PAYLOAD)
-                        yield from map(bytes.hex, ids_of(file.read(size - _BEFORE_PAYLOAD)))
-                found = cursor.prev()
+                with path.open("rb") as file:
+                    file.seek(place.offset + _BEFORE_PAYLOAD)
+                    yield from map(bytes.hex, ids_of(file.read(place.size - _BEFORE_PAYLOAD)))

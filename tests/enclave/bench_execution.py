@@ -22,8 +22,8 @@ BLOCKS = 5
 ACCOUNTS = 2_000
 
 
-def measure() -> str:
-    """The cost of sealing and of executing payments among labelled accounts of one member."""
+def with_accounts() -> tuple[Chain, ClientSession]:
+    """A chain, and a session of a member who has ACCOUNTS labelled accounts with money."""
     chain = Chain()
     member = chain.session("member0")
     labels = [str(number) for number in range(ACCOUNTS)]
@@ -31,6 +31,12 @@ def measure() -> str:
         assert chain.do(member, "payments.open_many", accounts=labels[start : start + 1000]).ok
         issues = [[f"/{label}", 1_000_000] for label in labels[start : start + 1000]]
         assert chain.do(member, "payments.issue_many", issues=issues).ok
+    return chain, member
+
+
+def measure() -> str:
+    """The cost of sealing and of executing payments among labelled accounts of one member."""
+    chain, member = with_accounts()
     sealing, blocks = 0.0, []
     for number in range(BLOCKS):
         began = time.thread_time()

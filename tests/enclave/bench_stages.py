@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.enclave.bench_execution import ACCOUNTS, with_accounts
 from tests.enclave.chain import Chain, Made, founded
 
 from strongroom.consensus.types import Digest
@@ -28,18 +29,11 @@ from strongroom.enclave.programs import PROGRAMS
 
 PER_BLOCK = 500
 BLOCKS = 24
-ACCOUNTS = 2_000
 
 
 def measure() -> dict[str, float]:
     """µs a payment, by stage."""
-    chain = Chain()
-    member = chain.session("member0")
-    labels = [str(number) for number in range(ACCOUNTS)]
-    for start in range(0, ACCOUNTS, 1000):
-        assert chain.do(member, "payments.open_many", accounts=labels[start : start + 1000]).ok
-        issues = [[f"/{label}", 1_000_000] for label in labels[start : start + 1000]]
-        assert chain.do(member, "payments.issue_many", issues=issues).ok
+    chain, member = with_accounts()
     rounds = [_seal(chain, member, number) for number in range(2 * BLOCKS)]
     tune_collector()
     whole = [_whole(chain, envelopes) for _, envelopes in rounds[:BLOCKS]]

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,6 +55,18 @@ class Snaps:
         if self.damaged:
             raise SnapshotDamaged("gone")
         return height + 1, 1
+
+
+@asynccontextmanager
+async def at_work(one: Archiving) -> AsyncIterator[None]:
+    """It runs meanwhile; what it raised is raised at the end."""
+    task = asyncio.ensure_future(one.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 class World:
@@ -120,12 +132,9 @@ async def test_nothing_goes_that_the_older_of_two_anchored_snapshots_needs(world
 
 async def test_everything_below_goes_and_epochs_are_known_without_it(world: World) -> None:
     world.directory.mkdir()
-    task = asyncio.ensure_future(world.archiving.run())
-    below = world.snapshots.heights[0]
-    await so(lambda: world.store.closed_below(below) is None, "all below went")
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with at_work(world.archiving):
+        below = world.snapshots.heights[0]
+        await so(lambda: world.store.closed_below(below) is None, "all below went")
     assert world.archived > 2
     base = world.store.archived.base
     assert base.block < below
@@ -169,15 +178,12 @@ def test_epochs_are_told_by_the_blocks_that_opened_them(world: World) -> None:
 
 
 async def test_an_archive_that_is_not_there_is_an_alarm_and_used_once_it_is(world: World) -> None:
-    task = asyncio.ensure_future(world.archiving.run())
-    await so(lambda: "no such folder" in world.archiving.alarm, "an alarm")
-    assert world.archived == 0
-    world.directory.mkdir()
-    await so(lambda: world.archived > 0, "it is used")
-    assert world.archiving.alarm == ""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with at_work(world.archiving):
+        await so(lambda: "no such folder" in world.archiving.alarm, "an alarm")
+        assert world.archived == 0
+        world.directory.mkdir()
+        await so(lambda: world.archived > 0, "it is used")
+        assert world.archiving.alarm == ""
 
 
 async def test_an_archive_that_hangs_is_an_alarm_until_it_answers(
@@ -193,15 +199,12 @@ async def test_an_archive_that_hangs_is_an_alarm_until_it_answers(
         return put(self, source)
 
     monkeypatch.setattr(ArchiveFolder, "put", hangs)
-    task = asyncio.ensure_future(world.archiving.run())
-    await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
-    assert world.archived == 0
-    assert world.store.block(1) == CHAIN.blocks[0].encode()
-    answers.set()
-    await so(lambda: world.archived > 1 and not world.archiving.alarm, "it is used")
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with at_work(world.archiving):
+        await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
+        assert world.archived == 0
+        assert world.store.block(1) == CHAIN.blocks[0].encode()
+        answers.set()
+        await so(lambda: world.archived > 1 and not world.archiving.alarm, "it is used")
 
 
 async def test_nothing_goes_while_the_folder_holds_no_more_than_it_may(world: World) -> None:
@@ -214,15 +217,12 @@ async def test_nothing_goes_while_the_folder_holds_no_more_than_it_may(world: Wo
 
 async def test_what_a_peer_wants_is_recalled_while_others_work(world: World) -> None:
     world.directory.mkdir()
-    task = asyncio.ensure_future(world.archiving.run())
-    await so(lambda: world.archived > 1, "two went")
-    past = StoredPast(world.store, CHAIN.history)
-    assert not past.is_at_hand(1)
-    await so(lambda: past.is_at_hand(1), "it is here")
-    assert past.head_at(1)[0].height == 1
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with at_work(world.archiving):
+        await so(lambda: world.archived > 1, "two went")
+        past = StoredPast(world.store, CHAIN.history)
+        assert not past.is_at_hand(1)
+        await so(lambda: past.is_at_hand(1), "it is here")
+        assert past.head_at(1)[0].height == 1
 
 
 async def test_a_recall_that_hangs_is_an_alarm_and_one_that_is_read_stays(
@@ -237,20 +237,17 @@ async def test_a_recall_that_hangs_is_an_alarm_and_one_that_is_read_stays(
         return recall(self, first)
 
     monkeypatch.setattr(Archived, "recall", hangs)
-    task = asyncio.ensure_future(world.archiving.run())
-    await so(lambda: world.archived > 1, "two went")
-    past, archived = StoredPast(world.store, CHAIN.history), world.store.archived
-    assert not past.is_at_hand(1)
-    await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
-    answers.set()
-    await so(lambda: not world.archiving.alarm and past.is_at_hand(1), "it is here")
-    read_at = archived.recalled_at
-    await so(lambda: past.is_at_hand(1) and archived.recalled_at > read_at, "reading counts")
-    monkeypatch.setattr(archiving, "RECALLED_SECONDS", 0.0)
-    await so(lambda: not archived.recalled, "nobody reads it any more")
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with at_work(world.archiving):
+        await so(lambda: world.archived > 1, "two went")
+        past, archived = StoredPast(world.store, CHAIN.history), world.store.archived
+        assert not past.is_at_hand(1)
+        await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
+        answers.set()
+        await so(lambda: not world.archiving.alarm and past.is_at_hand(1), "it is here")
+        read_at = archived.recalled_at
+        await so(lambda: past.is_at_hand(1) and archived.recalled_at > read_at, "reading counts")
+        monkeypatch.setattr(archiving, "RECALLED_SECONDS", 0.0)
+        await so(lambda: not archived.recalled, "nobody reads it any more")
 
 
 async def test_an_archive_that_is_full_stays_an_alarm_until_a_segment_went(
@@ -265,12 +262,9 @@ async def test_an_archive_that_is_full_stays_an_alarm_until_a_segment_went(
         raise ArchiveUnwritable(world.directory, "No space left on device")
 
     monkeypatch.setattr(ArchiveFolder, "put", full)
-    task = asyncio.ensure_future(world.archiving.run())
-    await so(lambda: len(seen) > 3, "it is tried again")
-    assert all("No space left" in alarm for alarm in seen[1:])
-    monkeypatch.undo()
-    monkeypatch.setattr(archiving, "RETRY_SECONDS", 0.01)
-    await so(lambda: world.archived > 0 and not world.archiving.alarm, "it is used")
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    async with at_work(world.archiving):
+        await so(lambda: len(seen) > 3, "it is tried again")
+        assert all("No space left" in alarm for alarm in seen[1:])
+        monkeypatch.undo()
+        monkeypatch.setattr(archiving, "RETRY_SECONDS", 0.01)
+        await so(lambda: world.archived > 0 and not world.archiving.alarm, "it is used")
