@@ -27,7 +27,7 @@ class HeldBatch:
     not, or none may."""
     relayed: bool = False
     retries: int = 0
-    """How often it was due to be relayed again: each time it is the turn of others."""
+    """How often it was due to be relayed again: each time since, it is the turn of others."""
 
 
 @dataclass(frozen=True, slots=True)

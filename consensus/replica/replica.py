@@ -599,8 +599,8 @@ class Replica:
         retry = self._pacemaker.retry_due(now.monotonic)
         if retry:
             self._send(out, None, self._answers.repeating())
-            for batch in state.work.waiting:
-                batch.retries += 1
+            for batch in state.work.waiting:  # before it is late, it was nobody's turn yet
+                batch.retries += self._is_late(batch, now)
             self._relay_batches(state.work.waiting, now, out, again=True)
             self._lanes.relay_anew(state.work.waiting, self._settings.relay_batches_max)
 
