@@ -16,7 +16,7 @@ from strongroom.node.bench.profile import sampler
 from strongroom.node.bench.repeated import together
 from strongroom.node.bench.report import Document, is_good, lines_of, summary_of
 from strongroom.node.bench.run import Load, measure
-from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak, table_of
+from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak
 from strongroom.node.bench.vault import VaultLoad, measure_vault, vault_lines
 from strongroom.node.bench.work import CONTENTS_MAX, Payments, Records, Work
 from strongroom.node.machine.interrupts import cancelled_by_signals
@@ -175,8 +175,7 @@ def _suite(wanted: Wanted, teller: Teller) -> None:
     if as_json:
         typer.echo(json.dumps(dict(reports)))
     else:
-        lines = markdown_of(reports) if wanted.markdown else table_of(reports)
-        typer.echo("\n".join(lines))
+        typer.echo("\n".join(markdown_of(reports)))
     for line in compare(dict(reports), earlier):
         typer.echo(line, err=as_json)
     good = all(is_good(report) for _, report in reports)

@@ -7,6 +7,7 @@ from typing import Any
 
 from strongroom.node.bench.floor import Floor
 from strongroom.node.bench.readings import Reading
+from strongroom.node.machine.interpreter import in_words, interpreter
 
 BUCKETS_PER_MS = 20
 """Latencies are counted in steps of 50 µs."""
@@ -75,6 +76,7 @@ def make_report(
         },
         "nodes": nodes,
         "cores": os.cpu_count(),
+        "interpreter": interpreter(),
         "envelope_bytes": envelope_bytes,
         "blocks_per_second": round(blocks / seconds, 1),
         "refused": sum(result["refused"] for result in results) + sum(faults.values()),
@@ -136,11 +138,11 @@ def lines_of(report: Document) -> list[str]:
     """A report as lines for people; the last says it all."""
     lines = []
     for name, value in report.items():
-        text = (
-            "  ".join(f"{key} {part}" for key, part in value.items())
-            if isinstance(value, dict)
-            else value
-        )
+        text = value
+        if name == "interpreter":
+            text = in_words(value)
+        elif isinstance(value, dict):
+            text = "  ".join(f"{key} {part}" for key, part in value.items())
         lines.append(f"{name:22} {text}")
     return [*lines, summary_of(report)]
 

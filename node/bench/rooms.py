@@ -19,6 +19,7 @@ from strongroom.node.bench.rooms_people import OPERATORS, people
 from strongroom.node.bench.run import agree
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
+from strongroom.node.machine.interpreter import in_words, interpreter
 from strongroom.node.terminal.teller import Teller
 
 SMALL_ROWS, SMALL_MS = 1_000, 1_000
@@ -74,6 +75,7 @@ async def measure_rooms(load: RoomsLoad, teller: Teller) -> Document:
         "operation": "rooms",
         "nodes": load.nodes,
         "cores": os.cpu_count(),
+        "interpreter": interpreter(),
         "load_average": round(os.getloadavg()[0], 2),
         "analytics": analytics,
         "sealing": sealed,
@@ -159,5 +161,5 @@ def rooms_lines(report: Document) -> list[str]:
         f"sensor readings         {readings['per_second']:,} a second (aim {READINGS_AIM:,}), "
         f"{readings['batch']:,} a batch, {readings['batch_ms']} ms each",
         f"prediction              {report['prediction']} (aim p50 {PREDICTION_AIM_MS} ms)",
-        f"load average {report['load_average']}: {verdict}",
+        f"{in_words(report['interpreter'])}, load average {report['load_average']}: {verdict}",
     ]

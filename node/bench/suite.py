@@ -15,6 +15,7 @@ from strongroom.node.bench.repeated import together
 from strongroom.node.bench.report import Document, verdict_of
 from strongroom.node.bench.run import Load, measure
 from strongroom.node.bench.work import Payments, Records
+from strongroom.node.machine.interpreter import in_words, interpreter
 from strongroom.node.terminal.teller import Teller
 
 RECORD_SIZES = {"256 B": 256, "1 KiB": 1024, "16 KiB": 16 * 1024}
@@ -133,7 +134,7 @@ def markdown_of(reports: list[tuple[str, Document]]) -> list[str]:
     loads = [report["load_average"] for _, report in reports]
     day, cores = time.strftime("%Y-%m-%d"), os.cpu_count()
     measured = (
-        f"`./scripts/bench --suite`, {day}, {cores} processors, load "
+        f"`./scripts/bench --suite`, {day}, {cores} processors, {in_words(interpreter())}, load "
         f"average {min(loads)} to {max(loads)}."
     )
     return [measured, "", *table_of(reports)]

@@ -44,6 +44,7 @@ from strongroom.node.client.bringing import bring
 from strongroom.node.cluster.cluster import Cluster
 from strongroom.node.cluster.plan import BRINGER
 from strongroom.node.cluster.temporary_cluster import Stage, running_cluster
+from strongroom.node.machine.interpreter import in_words, interpreter
 from strongroom.node.rooms.starting import measured
 from strongroom.node.terminal.teller import Teller
 
@@ -124,6 +125,7 @@ async def measure_vault(load: VaultLoad, teller: Teller) -> Document:
         "operation": "vault",
         "nodes": load.nodes,
         "cores": os.cpu_count(),
+        "interpreter": interpreter(),
         "load_average": round(os.getloadavg()[0], 2),
         "ask_us": judging,
         "first_piece_ms": pieces,
@@ -231,5 +233,5 @@ def vault_lines(report: Document) -> list[str]:
         f"{latency['p50']} ms, p99 {latency['p99']} ms, {beats['ledger_bytes']} ledger bytes each",
         f"  of a core, all nodes  {core['all']} % (hosts {core['host']}, enclaves "
         f"{core['enclave']}; at rest {beats['core_percent_at_rest']})",
-        f"load average {report['load_average']}: {verdict}",
+        f"{in_words(report['interpreter'])}, load average {report['load_average']}: {verdict}",
     ]

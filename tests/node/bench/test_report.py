@@ -5,8 +5,16 @@ from collections import Counter
 import pytest
 
 from strongroom.node.bench.aims import MOST
-from strongroom.node.bench.report import GROWTH_SECONDS_MIN, Document, Memory, growth, percentiles
+from strongroom.node.bench.report import (
+    GROWTH_SECONDS_MIN,
+    Document,
+    Memory,
+    growth,
+    lines_of,
+    percentiles,
+)
 from strongroom.node.bench.suite import compare, markdown_of, rows, soak, table_of
+from strongroom.node.machine.interpreter import in_words, interpreter
 
 HOUR = 3600.0
 
@@ -133,6 +141,14 @@ def test_rows_of_equal_clusters_say_what_a_block_and_a_payment_cost() -> None:
 def test_a_table_for_a_document_says_how_busy_the_machine_was() -> None:
     lines = markdown_of([("a", report(load_average=1.5)), ("b", report(load_average=4.0))])
     assert "load average 1.5 to 4.0" in lines[0]
+
+
+def test_a_document_and_a_report_name_the_interpreter_and_how_it_was_built() -> None:
+    (head, *_) = markdown_of([("a", report())])
+    assert in_words(interpreter()) in head
+    plain = {"name": "CPython 3.11.2", "profile_guided": False}
+    lines = lines_of(report(interpreter=plain))
+    assert "interpreter            CPython 3.11.2 built without PGO" in lines
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def report(**more: Any) -> dict[str, Any]:
     kind = {"p50": 41.0, "max": 60.0, "leases": 15}
     return {
         "load_average": 1.5,
+        "interpreter": {"name": "CPython 3.11.2", "profile_guided": True},
         "ask_us": {
             "evidence_first": 1500.0,
             "evidence": 750.0,
@@ -73,6 +74,7 @@ def test_each_aim_has_its_row_and_the_last_line_says_whether_all_held() -> None:
     for said in ("110.0 beside", "p50 41.0", "1300 ledger bytes", "13.0 %", "bound 5800"):
         assert said in lines
     assert "within its bounds" in vault_lines(report())[-1]
+    assert vault_lines(report())[-1].startswith("CPython 3.11.2 built with PGO, load average")
     assert "A BOUND DOES NOT HOLD" in vault_lines(report(agreement=False))[-1]
 
 
