@@ -100,6 +100,18 @@ def aims_table(reports: Rows) -> list[str]:
     return lines
 
 
+def aims_line(reports: Rows) -> str:
+    """How many are met, and by name those that are not."""
+    told = aims_of(reports)
+    met = sum(one["met"] is True for one in told)
+    parts = [f"{met} of {len(told)} aims met"]
+    for words, verdict in (("NOT MET", False), ("not measured", None)):
+        names = [one["aim"] for one in told if one["met"] is verdict]
+        if names:
+            parts.append(f"{words}: {', '.join(names)}")
+    return "; ".join(parts)
+
+
 def ways_table(reports: Rows) -> list[str]:
     """Markdown: where a payment's time goes at each load, in ms; nothing if no row tells it."""
     told = {name: report["way_ms"] for name, report in reports.items() if report.get("way_ms")}

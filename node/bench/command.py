@@ -60,7 +60,11 @@ def bench(
         bool, typer.Option("--suite", help="All rows of the README's table, one after the other.")
     ] = False,
     long: Annotated[
-        bool, typer.Option("--soak", help="Ten minutes at 3,000 a second, for memory's sake.")
+        bool,
+        typer.Option(
+            "--soak",
+            help="Ten minutes at 3,000 a second: is memory flat? --rate and --seconds change it.",
+        ),
     ] = False,
     flames: Annotated[
         Path | None,
@@ -83,6 +87,14 @@ def bench(
     peer: Annotated[
         str | None,
         typer.Option(metavar="etcd", help="Measure this machine's etcd beside it; its ratios."),
+    ] = None,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            "--tables",
+            metavar="FILE.md",
+            help="Suite: write its table and the README's there, after each row.",
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -117,6 +129,7 @@ def bench(
             compare_with=compare_with,
             repeat=repeat,
             peer=peer,
+            tables=tables,
             as_json=as_json,
         )
     )

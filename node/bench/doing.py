@@ -5,18 +5,24 @@ suite.py, vault.py and rooms.py.
 """
 
 import json
+import shutil
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node.bench.aims import aims_of
 from strongroom.node.bench.bounds import PAYMENT_SIZES
+from strongroom.node.bench.flat_memory import grows
 from strongroom.node.bench.peer_etcd import beside, etcd, measure_etcd
 from strongroom.node.bench.profile import sampler
 from strongroom.node.bench.repeated import together
 from strongroom.node.bench.report import Document, is_good, lines_of, summary_of
 from strongroom.node.bench.run import Load, measure
-from strongroom.node.bench.suite import compare, markdown_of, run_suite, soak
+from strongroom.node.bench.suite import compare, run_suite, soak
+from strongroom.node.bench.suite_tables import markdown_of, tables_text
 from strongroom.node.bench.vault import VaultLoad, measure_vault, vault_lines
 from strongroom.node.bench.work import CONTENTS_MAX, Payments, Records, Work
 from strongroom.node.machine.interrupts import cancelled_by_signals
@@ -30,6 +36,8 @@ ROOMS_PER_NODE_MAX = 400
 """Well below the connections that a node takes from one address."""
 SECONDS = 10.0
 """Measured, unless said otherwise."""
+SOAK_BYTES = 1000
+"""On each node's disk for each payment, with room for the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +64,7 @@ class Wanted:
     compare_with: Path | None
     repeat: int
     peer: str | None
+    tables: Path | None
     as_json: bool
 
 
@@ -98,10 +107,29 @@ def run_bench(wanted: Wanted) -> None:
     if wanted.long:
         steady = soak(load.rate, wanted.seconds).load
         load = replace(load, rate=steady.rate, seconds=steady.seconds)
+        _enough_disk(load)
     report = run(_measured(load, wanted, teller))
-    lines = markdown_of([(load.work.operation, report)]) if wanted.markdown else lines_of(report)
+    lines = lines_of(report)
+    if wanted.markdown:
+        lines = markdown_of([(load.work.operation, report)], "--soak" if wanted.long else "…")
     typer.echo(json.dumps(report) if wanted.as_json else "\n".join(lines))
-    raise typer.Exit(ExitCode.OK if is_good(report) else ExitCode.NO)
+    good = is_good(report) and not (wanted.long and grows(report["memory"]))
+    raise typer.Exit(ExitCode.OK if good else ExitCode.NO)
+
+
+def _enough_disk(load: Load) -> None:
+    """A soak that fills the disk after half an hour would say nothing of memory.
+
+    Raises:
+        OperatorFault: there is not enough where its cluster will be.
+    """
+    needed = (load.rate or 0.0) * load.seconds * load.nodes * SOAK_BYTES
+    folder = tempfile.gettempdir()
+    if (free := shutil.disk_usage(folder).free) < needed:
+        raise OperatorFault(
+            f"{load.seconds:g} s at {load.rate:g} a second take {needed / 2**30:.0f} GiB in "
+            f"{folder}, which has {free / 2**30:.0f}: make room, lower --rate or set TMPDIR"
+        )
 
 
 def _vault(load: VaultLoad, seconds: float | None, teller: Teller, as_json: bool) -> None:
@@ -159,13 +187,15 @@ def _work(program: str, size: int) -> Work:
 
 async def _measured(load: Load, wanted: Wanted, teller: Teller) -> Document:
     with cancelled_by_signals():
-        runs = [await measure(load, teller, flames=wanted.flames) for _ in range(wanted.repeat)]
-        report = together(runs)
-        if wanted.peer is None:
-            return report
-        with teller.under_way() as say:
-            say(f"etcd beside it, {load.seconds:g} s")
-            return beside(report, await measure_etcd(load.seconds, load.warmup))
+        runs = []
+        for _ in range(wanted.repeat):
+            report = await measure(load, teller, flames=wanted.flames)
+            if wanted.peer is not None:
+                with teller.under_way() as say:
+                    say(f"etcd beside it, {load.seconds:g} s")
+                    report = beside(report, await measure_etcd(load.seconds, load.warmup))
+            runs.append(report)
+        return together(runs)
 
 
 def _suite(wanted: Wanted, teller: Teller) -> None:
@@ -173,7 +203,7 @@ def _suite(wanted: Wanted, teller: Teller) -> None:
     earlier = json.loads(compare_with.read_text()) if compare_with else {}
     reports = run(_all_rows(wanted, teller))
     if as_json:
-        typer.echo(json.dumps(dict(reports)))
+        typer.echo(json.dumps({**dict(reports), "aims": aims_of(dict(reports))}))
     else:
         typer.echo("\n".join(markdown_of(reports)))
     for line in compare(dict(reports), earlier):
@@ -195,6 +225,8 @@ async def _all_rows(wanted: Wanted, teller: Teller) -> list[tuple[str, Document]
         async for name, report in measuring:
             teller.line(f"{name}: {summary_of(report)}")
             reports.append((name, report))
+            if wanted.tables is not None:
+                wanted.tables.write_text(tables_text(reports), encoding="utf-8")
         return reports
 
 

@@ -5,6 +5,7 @@ Reads /proc and the cluster's folder; measures nothing by a clock of its own.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,15 @@ def own_memory(cluster: Cluster) -> dict[str, float]:
             if process is not None:
                 found[f"{node.name} {role}"] = _anonymous_kib(process.pid) / 1024
     return found
+
+
+def largest(sizes: Mapping[str, float]) -> str:
+    """Words for the largest host and enclave of what `own_memory` found."""
+    found: dict[str, float] = {}
+    for name, mib in sizes.items():
+        role = name.rpartition(" ")[2]
+        found[role] = max(mib, found.get(role, 0.0))
+    return ", ".join(f"{role} {mib:.1f}" for role, mib in found.items())
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -22,6 +22,8 @@ _MEASURES: dict[str, tuple[str, ...]] = {
     "p99": ("latency_ms", "p99"),
     "host_ms_per_block": ("cpu_ms_per_block", "host"),
     "enclave_ms_per_block": ("cpu_ms_per_block", "enclave"),
+    "throughput ÷ etcd's": ("ratio_to_etcd", "committed_per_second"),
+    "p50 ÷ etcd's": ("ratio_to_etcd", "p50"),
 }
 
 

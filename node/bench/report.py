@@ -2,20 +2,16 @@
 
 import os
 from collections import Counter
-from statistics import linear_regression
 from typing import Any
 
+from strongroom.node.bench.flat_memory import Memory, judged, memory_line
 from strongroom.node.bench.floor import Floor
 from strongroom.node.bench.readings import Reading
 from strongroom.node.machine.interpreter import in_words, interpreter
 
 BUCKETS_PER_MS = 20
 """Latencies are counted in steps of 50 µs."""
-GROWTH_SECONDS_MIN = 60.0
-"""A shorter window says nothing of how memory grows in an hour."""
 Document = dict[str, Any]
-Memory = list[tuple[float, dict[str, float]]]
-"""(Seconds since the window opened, MiB by process), in order of time."""
 
 
 def make_report(
@@ -69,7 +65,7 @@ def make_report(
             "enclave": round(enclave / max(1, blocks) * 1000 / nodes, 3),
         },
         "rss_mib_per_node": {"start": round(before.rss_mib, 1), "end": round(after.rss_mib, 1)},
-        "memory_mib_per_hour": growth(memory),
+        "memory": judged(memory),
         "bytes_per_transaction": {
             "wire": round((after.wire_bytes - before.wire_bytes) / some),
             "disk": round((after.disk_bytes - before.disk_bytes) / some / nodes),
@@ -111,29 +107,6 @@ def percentiles(latencies: Counter[int]) -> dict[str, float | None]:
     return found
 
 
-def growth(memory: Memory) -> dict[str, float] | None:
-    """MiB per hour by which host and enclave grow, the one that grows most of each; None for a
-    short window.
-
-    The slope of a straight line through the second half of the readings, when caches and pools are
-    full.
-    """
-    settled = memory[len(memory) // 2 :]
-    if len(settled) < 2 or settled[-1][0] - memory[0][0] < GROWTH_SECONDS_MIN:
-        return None
-    always = set.intersection(*(set(sizes) for _, sizes in settled))
-    times = [at for at, _ in settled]
-    slopes = {
-        name: linear_regression(times, [sizes[name] for _, sizes in settled]).slope * 3600
-        for name in sorted(always)
-    }
-    return {
-        role: round(max(slope for name, slope in slopes.items() if name.endswith(role)), 1)
-        for role in ("host", "enclave")
-        if any(name.endswith(role) for name in slopes)
-    }
-
-
 def lines_of(report: Document) -> list[str]:
     """A report as lines for people; the last says it all."""
     lines = []
@@ -141,6 +114,8 @@ def lines_of(report: Document) -> list[str]:
         text = value
         if name == "interpreter":
             text = in_words(value)
+        elif name == "memory":
+            text = "too short a window to judge" if value is None else memory_line(value)
         elif isinstance(value, dict):
             text = "  ".join(f"{key} {part}" for key, part in value.items())
         lines.append(f"{name:22} {text}")
@@ -148,12 +123,16 @@ def lines_of(report: Document) -> list[str]:
 
 
 def is_good(report: Document) -> bool:
-    """Something was committed, all replicas agree on it, and it adds up."""
+    """Something was committed, all replicas agree on it, it adds up, and no run of it failed."""
+    if "failed" in report or "failed_runs" in report:
+        return False
     return bool(report["agreement"] and report["committed_per_second"] > 0)
 
 
 def verdict_of(report: Document) -> str:
     """What the cells of a table say of that."""
+    if "failed" in report:
+        return "failed"
     if not report["agreement"]:
         return "NO"
     return "yes" if report["committed_per_second"] > 0 else "nothing committed"
@@ -161,6 +140,8 @@ def verdict_of(report: Document) -> str:
 
 def summary_of(report: Document) -> str:
     """One line."""
+    if "failed" in report:
+        return f"FAILED: {report['failed']}"
     verdict = {
         "yes": "all replicas agree, everything adds up",
         "NO": "REPLICAS OR SUMS DISAGREE",

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +22,11 @@ from strongroom.enclave.outside.client_sessions import Identity
 from strongroom.enclave.primitives import Secret, random_bytes
 from strongroom.node.bench import disturbances, profile
 from strongroom.node.bench.disturbances import Disturbance
+from strongroom.node.bench.flat_memory import Memory
 from strongroom.node.bench.floor import measure_floor
 from strongroom.node.bench.load import READY
-from strongroom.node.bench.readings import Reading, own_memory, read
-from strongroom.node.bench.report import Document, Memory, make_report
+from strongroom.node.bench.readings import Reading, largest, own_memory, read
+from strongroom.node.bench.report import Document, make_report
 from strongroom.node.bench.sizes import per_transaction, sizes_of
 from strongroom.node.bench.stages import Passed, read_stages, way
 from strongroom.node.bench.work import Payments, Work
@@ -42,6 +44,8 @@ START_SECONDS_MAX = 120.0
 """In which every load process must have connected all of its clients: long, for a busy machine."""
 MEMORY_READINGS = 60
 """How often memory is read in the measured window."""
+PROGRESS_SECONDS_MIN = 9.0
+"""Between two words on how far a long window is."""
 _LOAD = Path(__file__).with_name("load.py")
 
 
@@ -112,7 +116,7 @@ async def measure(
             text = "as fast as it goes" if load.rate is None else f"{load.rate:g} calls per second"
             say(f"{text}, {load.warmup:g} s to warm up, {load.seconds:g} s measured")
             window = await _drive(
-                cluster, load, _orders(directory, load, seeds, clients), disturb, flames
+                cluster, load, _orders(directory, load, seeds, clients), disturb, flames, say
             )
             say("checking that all replicas agree and that everything adds up")
             answered = sum(result["answered"] for result in window.results)
@@ -144,7 +148,12 @@ async def measure(
 
 
 async def _drive(
-    cluster: Cluster, load: Load, orders: list[Document], disturb: Disturbance, flames: Path | None
+    cluster: Cluster,
+    load: Load,
+    orders: list[Document],
+    disturb: Disturbance,
+    flames: Path | None,
+    say: Callable[[str], None],
 ) -> _Window:
     """Run the load processes, and read what the window between warm-up and end shows."""
     workers: list[asyncio.subprocess.Process] = []
@@ -163,7 +172,7 @@ async def _drive(
                 None if flames is None else profile.draw(cluster.nodes[0], flames, load.seconds)
             )
             drawn, memory = await asyncio.gather(
-                drawing or _nothing(), _watch_memory(cluster, begin, load.seconds)
+                drawing or _nothing(), _watch(cluster, workers, begin, load.seconds, say)
             )
             after, last = read(cluster), await newest_height(cluster)
             passed_after = await read_stages(cluster)
@@ -192,11 +201,25 @@ async def _nothing() -> list[Path]:
     return []
 
 
-async def _watch_memory(cluster: Cluster, begin: float, seconds: float) -> Memory:
-    """Read every process' memory now and then until the window closes."""
+async def _watch(
+    cluster: Cluster,
+    workers: list[asyncio.subprocess.Process],
+    begin: float,
+    seconds: float,
+    say: Callable[[str], None],
+) -> Memory:
+    """Read every process' memory now and then until the window closes, or a load process failed;
+    say in a long window how far it is."""
     readings: Memory = []
+    said = begin
     for number in range(1, MEMORY_READINGS + 1):
-        readings.append((time.monotonic() - begin, own_memory(cluster)))
+        now, sizes = time.monotonic(), own_memory(cluster)
+        readings.append((now - begin, sizes))
+        if now - said >= PROGRESS_SECONDS_MIN:
+            said = now
+            say(f"{now - begin:,.0f} of {seconds:,.0f} s; largest in MiB: {largest(sizes)}")
+        if any(worker.returncode for worker in workers):
+            break
         await asyncio.sleep(max(0.0, begin + seconds * number / MEMORY_READINGS - time.monotonic()))
     return readings
 

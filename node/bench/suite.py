@@ -1,29 +1,30 @@
 """The table of the README: one measurement a row, each on a cluster of its own, all of one run of
-this machine."""
+this machine.
 
-import os
+Owns the rows and their order. A row that fails says so and takes no other with it. How they are
+shown: suite_tables.py.
+"""
+
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from strongroom.consensus.errors import InvariantBroken, StrongroomError
 from strongroom.node.bench import disturbances, peer_etcd
-from strongroom.node.bench.aims import DEAD, HALF, LONE, MOST, aims_table, ways_table
-from strongroom.node.bench.costs import costs_line
+from strongroom.node.bench.aims import DEAD, HALF, LONE, MOST
 from strongroom.node.bench.disturbances import Disturbance
 from strongroom.node.bench.repeated import together
-from strongroom.node.bench.report import Document, verdict_of
+from strongroom.node.bench.report import Document
 from strongroom.node.bench.run import Load, measure
 from strongroom.node.bench.work import Payments, Records
-from strongroom.node.machine.interpreter import in_words, interpreter
+from strongroom.node.rpc.probe import NoAnswer
 from strongroom.node.terminal.teller import Teller
 
 RECORD_SIZES = {"256 B": 256, "1 KiB": 1024, "16 KiB": 16 * 1024}
 HALVED = "half the machine"
 PEER_ROWS = (MOST, HALF)
 """Rows beside which a peer's figures stand."""
-COST_ROWS = (MOST, "10 % load", HALF, "80 % load", LONE, "16 connections × 4")
-"""Rows of equal clusters and calls: what a block and a payment cost follows from these."""
 SOAK_RATE = 3000.0
 """Calls per second, below half of what the machine carries."""
 SOAK_SECONDS = 600.0
@@ -72,131 +73,66 @@ def rows(seconds: float) -> list[Row]:
 
 
 def soak(rate: float | None, seconds: float | None) -> Row:
-    """Steady load for long: what matters is `memory_mib_per_hour`."""
+    """Steady load for long: what matters is `memory`."""
     return Row("soak", Load(rate=rate or SOAK_RATE, seconds=seconds or SOAK_SECONDS))
 
 
 async def run_suite(
     seconds: float, teller: Teller, *, repeat: int = 1, peer: bool = False
 ) -> AsyncIterator[tuple[str, Document]]:
-    """Measure row by row.
+    """Measure row by row; a row that fails is `{"failed": why}`.
 
     Args:
         seconds: of each measurement.
         teller: told what is done.
         repeat: measurements of each row.
-        peer: measure etcd too, right beside the rows that are compared with it.
+        peer: measure etcd too, right after each run of the rows that are compared with it.
     """
-    most = 0.0
-    for row in rows(seconds):
-        teller.line(f"{row.name}: {time.strftime('%H:%M:%S')}")
-        load = row.load if row.share is None else replace(row.load, rate=max(1.0, most * row.share))
-        report = together([await measure(load, teller, disturb=row.disturb) for _ in range(repeat)])
-        if peer and row.name in PEER_ROWS:
-            beside = await peer_etcd.measure_etcd(seconds, row.load.warmup)
-            report = peer_etcd.beside(report, beside)
-        most = most or report["committed_per_second"]
+    most, wanted, began = 0.0, rows(seconds), time.monotonic()
+    for number, row in enumerate(wanted):
+        teller.line(
+            f"{time.strftime('%H:%M:%S')} row {number + 1} of {len(wanted)}: {row.name}"
+            f"{_left(number, len(wanted), time.monotonic() - began)}"
+        )
+        report = await _row(row, most, teller, repeat, peer=peer and row.name in PEER_ROWS)
+        if row.name == MOST:
+            most = report.get("committed_per_second", 0.0)
         yield row.name, report
 
 
-def table_of(reports: list[tuple[str, Document]]) -> list[str]:
-    """Markdown, as it stands in the README."""
-    lines = [
-        "| load | per second | p50 / p95 / p99 ms | receipt ms | "
-        "host + enclave + client µs | floor | agree |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, report in reports:
-        latency, cpu = report["latency_ms"], report["cpu_seconds_per_1000"]
-        costs = " + ".join(f"{cpu[part] * 1000:.0f}" for part in ("host", "enclave", "client"))
-        cells = (
-            name,
-            f"{report['committed_per_second']:,.0f}",
-            f"{latency['p50']} / {latency['p95']} / {latency['p99']}",
-            report["receipt_ms"],
-            costs,
-            report["floor_ratio"],
-            verdict_of(report),
-        )
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    notes = [f"{name}: {note}" for name, report in reports for note in _notes_on(report)]
-    equal = [report for name, report in reports if name in COST_ROWS]
-    if equal and (line := costs_line(equal, equal[0]["nodes"])) is not None:
-        notes.append(f"apart: {line}")
-    rows = dict(reports)
-    for table in (aims_table(rows) if MOST in rows else [], ways_table(rows)):
-        lines += ["", *table] if table else []
-    return [*lines, *([""] if notes else []), *notes]
+def _left(done: int, count: int, seconds: float) -> str:
+    """Words for how long the rest may take, by what was done."""
+    return f", about {seconds / done * (count - done) / 60:.0f} minutes left" if done else ""
 
 
-def markdown_of(reports: list[tuple[str, Document]]) -> list[str]:
-    """The table as it stands in a document, with when and on what it was measured."""
-    loads = [report["load_average"] for _, report in reports]
-    day, cores = time.strftime("%Y-%m-%d"), os.cpu_count()
-    measured = (
-        f"`./scripts/bench --suite`, {day}, {cores} processors, {in_words(interpreter())}, load "
-        f"average {min(loads)} to {max(loads)}."
-    )
-    return [measured, "", *table_of(reports)]
-
-
-def _notes_on(report: Document) -> list[str]:
-    notes = []
-    if "catch_up" in report:
-        caught = report["catch_up"]
-        notes.append(
-            f"{caught['blocks']} blocks in {caught['seconds']} s after a start of "
-            f"{caught['start_seconds']} s, {caught['blocks_per_second']} blocks per second"
-        )
-    if report.get("bytes_on_disk") and report.get("rate") == "max":
-        notes.append(sizes_line(report))
-    if "restart" in report:
-        again = report["restart"]
-        notes.append(
-            f"with {again['blocks']} blocks on its disk it answered after "
-            f"{again['start_seconds']} s, and had caught up {again['seconds']} s later"
-        )
-    if "etcd" in report:
-        notes.append(peer_note(report))
-    if "interval_95" in report:
-        notes.append(interval_note(report))
-    if report.get("memory_mib_per_hour"):
-        notes.append(
-            ", ".join(
-                f"{role} {mib:+} MiB per hour"
-                for role, mib in report["memory_mib_per_hour"].items()
-            )
-        )
-    return notes
-
-
-def peer_note(report: Document) -> str:
-    """What ours is of etcd's, measured beside it."""
-    peer, ratio = report["etcd"], report["ratio_to_etcd"]
-    return (
-        f"etcd ({peer['members']} members, {peer['connections']} connections) "
-        f"{peer['committed_per_second']:,.0f} per second, p50 {peer['latency_ms']['p50']}, p99 "
-        f"{peer['latency_ms']['p99']} ms: ours is × {ratio['committed_per_second']} of its "
-        f"throughput, × {ratio['p50']} of its p50"
-    )
-
-
-def interval_note(report: Document) -> str:
-    """How far the means of several runs can be believed."""
-    found = report["interval_95"]
-    parts = [f"{name} {low:g} to {high:g}" for name, (low, high) in found.items()]
-    return f"95 % intervals of {report['runs']} runs: " + ", ".join(parts)
-
-
-def sizes_line(report: Document) -> str:
-    """What a transaction takes on one node's disk, and what for."""
-    parts = report["bytes_on_disk"]
-    return (
-        f"{parts['total']:g} bytes on a node's disk for each: envelope, batch, header and "
-        f"certificate {parts['blocks']:g}, sealed result {parts['results']:g}, write set "
-        f"{parts['write_sets']:g}, ids and codes {parts['outcomes']:g}, framing "
-        f"{parts['frames']:g}, index {parts['index']:g}; the log has {parts['log_mib']:g} MiB"
-    )
+async def _row(row: Row, most: float, teller: Teller, repeat: int, *, peer: bool) -> Document:
+    """The runs of one row together, those that failed left out and counted."""
+    if row.share is None:
+        load = row.load
+    elif most:
+        load = replace(row.load, rate=max(1.0, most * row.share))
+    else:
+        return {"failed": f"{MOST} was not measured, and this row's load is a share of it"}
+    runs: list[Document] = []
+    faults: list[str] = []
+    for number in range(repeat):
+        if repeat > 1:
+            teller.line(f"run {number + 1} of {repeat}")
+        try:
+            report = await measure(load, teller, disturb=row.disturb)
+            if peer:
+                beside = await peer_etcd.measure_etcd(load.seconds, load.warmup)
+                report = peer_etcd.beside(report, beside)
+        except InvariantBroken:
+            raise
+        except (StrongroomError, NoAnswer, OSError, ExceptionGroup) as fault:
+            faults.append(f"{type(fault).__name__}: {fault}")
+            teller.line(f"failed, the other rows go on: {faults[-1]}")
+        else:
+            runs.append(report)
+    if not runs:
+        return {"failed": faults[-1]}
+    return {**together(runs), **({"failed_runs": len(faults)} if faults else {})}
 
 
 def compare(reports: dict[str, Document], earlier: dict[str, Document]) -> list[str]:

@@ -26,7 +26,7 @@ __strongroom_table() {
             opts='--help --files --dir=dir --json'
             args='' ;;
         'bench')
-            opts='--help --nodes=none --clients=none --rate=words,max --seconds=none --warmup=none --size=none --program=none --rooms=none --beat=none --full --processes=none --outstanding=none --one-shot --suite --soak --profile=file --markdown --compare=none --repeat=none --peer=words,etcd --json'
+            opts='--help --nodes=none --clients=none --rate=words,max --seconds=none --warmup=none --size=none --program=none --rooms=none --beat=none --full --processes=none --outstanding=none --one-shot --suite --soak --profile=file --markdown --compare=none --repeat=none --peer=words,etcd --tables=none --json'
             args='' ;;
         'completion')
             opts='--help --json'

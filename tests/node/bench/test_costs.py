@@ -10,7 +10,7 @@ from strongroom.node.bench.peer_etcd import beside
 from strongroom.node.bench.repeated import interval_95, together
 from strongroom.node.bench.report import Document
 from strongroom.node.bench.sizes import per_transaction, sizes_of
-from strongroom.node.bench.suite import interval_note, peer_note, sizes_line
+from strongroom.node.bench.suite_tables import interval_note, peer_note, sizes_line
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.reading import open_store

@@ -1,33 +1,14 @@
-"""What is said of a measurement: growth of memory, percentiles, tables."""
+"""What is said of a measurement: percentiles, tables."""
 
 from collections import Counter
 
 import pytest
 
 from strongroom.node.bench.aims import MOST
-from strongroom.node.bench.report import (
-    GROWTH_SECONDS_MIN,
-    Document,
-    Memory,
-    growth,
-    lines_of,
-    percentiles,
-)
-from strongroom.node.bench.suite import compare, markdown_of, rows, soak, table_of
+from strongroom.node.bench.report import Document, lines_of, percentiles
+from strongroom.node.bench.suite import compare, rows, soak
+from strongroom.node.bench.suite_tables import markdown_of, table_of
 from strongroom.node.machine.interpreter import in_words, interpreter
-
-HOUR = 3600.0
-
-
-def readings(seconds: int, sizes: dict[str, float], *, per_hour: dict[str, float]) -> Memory:
-    """One a second; every process grows steadily from its size."""
-    return [
-        (
-            float(at),
-            {name: size + per_hour.get(name, 0.0) * at / HOUR for name, size in sizes.items()},
-        )
-        for at in range(seconds + 1)
-    ]
 
 
 def report(**more: object) -> Document:
@@ -40,31 +21,6 @@ def report(**more: object) -> Document:
         "load_average": 1.5,
         "agreement": True,
     } | more
-
-
-def test_growth_is_that_of_the_process_that_grows_most() -> None:
-    sizes = {"n0 host": 100.0, "n1 host": 90.0, "n0 enclave": 50.0}
-    seen = readings(600, sizes, per_hour={"n0 host": 6.0, "n1 host": 1.0, "n0 enclave": -3.0})
-    assert growth(seen) == {"host": 6.0, "enclave": -3.0}
-
-
-def test_growth_counts_the_second_half_alone_for_pools_fill_in_the_first() -> None:
-    filling = [(float(at), {"n0 host": 100.0 + at}) for at in range(300)]
-    steady = [(float(at), {"n0 host": 400.0}) for at in range(300, 700)]
-    assert growth(filling + steady) == {"host": 0.0}
-
-
-def test_a_short_window_says_nothing_of_growth() -> None:
-    seen = readings(int(GROWTH_SECONDS_MIN) - 1, {"n0 host": 100.0}, per_hour={"n0 host": 60.0})
-    assert growth(seen) is None
-    assert growth([]) is None
-
-
-def test_a_process_that_ended_has_no_growth() -> None:
-    seen = readings(600, {"n0 host": 100.0, "n1 host": 100.0}, per_hour={"n1 host": 60.0})
-    for _, sizes in seen[500:]:
-        del sizes["n1 host"]
-    assert growth(seen) == {"host": 0.0}
 
 
 def test_percentiles_are_the_smallest_latency_that_so_many_calls_kept() -> None:
@@ -112,16 +68,22 @@ def test_a_table_has_a_line_a_row_and_says_what_a_row_has_beside() -> None:
     lines = table_of([("plain", report()), ("late", report(catch_up=caught, agreement=False))])
     assert lines[2] == "| plain | 5,000 | 20.0 / 40.0 / 60.0 | 9.0 | 10 + 20 + 30 | 0.2 | yes |"
     assert lines[3].endswith("| NO |")
-    assert lines[-1].startswith("late: 900 blocks in 3.0 s")
-    grown = table_of([("soak", report(memory_mib_per_hour={"host": 1.5, "enclave": -0.5}))])
-    assert grown[-1] == "soak: host +1.5 MiB per hour, enclave -0.5 MiB per hour"
+    assert "- late: 900 blocks in 3.0 s" in said([("late", report(catch_up=caught))])
+
+
+def said(reports: list[tuple[str, Document]]) -> str:
+    """All of it as one line."""
+    return " ".join(" ".join(markdown_of(reports)).split())
 
 
 def test_what_a_row_has_beside_is_said_below_the_table() -> None:
     again = {"blocks": 900, "start_seconds": 2.0, "seconds": 0.5}
-    (*_, line) = table_of([("again", report(restart=again))])
-    assert line == (
-        "again: with 900 blocks on its disk it answered after 2.0 s, and had caught up 0.5 s later"
+    assert said([("again", report(restart=again))]).endswith(
+        "with 900 blocks on its disk it answered after 2.0 s, and had caught up 0.5 s later"
+    )
+    half = {"processor_share": 0.5, "by": "the kernel's quota"}
+    assert said([("half", report(**half))]).endswith(
+        "- half: 0.5 of the processors, by the kernel's quota"
     )
 
 
@@ -132,15 +94,16 @@ def test_rows_of_equal_clusters_say_what_a_block_and_a_payment_cost() -> None:
         more = {"blocks_per_second": blocks, "committed_per_second": payments, "nodes": 4}
         return report(**more, cpu_seconds_per_1000=cost)
 
-    lines = table_of([(MOST, row(40, 8000.0)), ("lone client", row(90, 90.0))])
-    assert lines[-1].startswith("apart: a block takes 2.00 ms of processor in each host")
-    other = table_of([("n = 7", row(40, 8000.0)), ("n = 10", row(90, 90.0))])
-    assert not other[-1].startswith("apart")
+    apart = "- apart: a block takes 2.00 ms of processor in each host"
+    lines = "\n".join(markdown_of([(MOST, row(40, 8000.0)), ("lone client", row(90, 90.0))]))
+    assert apart in lines
+    other = "\n".join(markdown_of([("n = 7", row(40, 8000.0)), ("n = 10", row(90, 90.0))]))
+    assert "apart" not in other
 
 
 def test_a_table_for_a_document_says_how_busy_the_machine_was() -> None:
-    lines = markdown_of([("a", report(load_average=1.5)), ("b", report(load_average=4.0))])
-    assert "load average 1.5 to 4.0" in lines[0]
+    text = said([("a", report(load_average=1.5)), ("b", report(load_average=4.0))])
+    assert "load average 1.5 to 4.0" in text
 
 
 def test_a_document_and_a_report_name_the_interpreter_and_how_it_was_built() -> None:
