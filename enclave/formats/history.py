@@ -5,6 +5,7 @@ Owns its first leaf and its proofs; what stands in a leaf is consensus/history.p
 """
 
 from collections.abc import Iterable
+from typing import Self
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
@@ -32,6 +33,13 @@ class HistoryTree:
             leaves: leaf hashes of heights 1, 2, 3 …, which the caller has from its own record.
         """
         self._tree = Tree([genesis_leaf(genesis).hash, *leaves])
+
+    @classmethod
+    def over(cls, tree: Tree) -> Self:
+        """A history whose tree is kept by somebody else, genesis in it."""
+        history = cls.__new__(cls)
+        history._tree = tree
+        return history
 
     @property
     def size(self) -> int:

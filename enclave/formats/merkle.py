@@ -69,6 +69,11 @@ class Tree:
                 self._levels.append(bytearray())
             self._levels[level] += node
 
+    def subtree(self, level: int, index: int) -> bytes:
+        """Root over the leaves index·2^level … (index+1)·2^level − 1, all of which are here."""
+        at = index * DIGEST_SIZE
+        return bytes(self._levels[level][at : at + DIGEST_SIZE])
+
     def root(self, size: int | None = None) -> Digest:
         """The root over the first `size` leaves; over all by default."""
         size = self.size if size is None else size
@@ -121,8 +126,7 @@ class Tree:
         parts = []
         while start < end:
             level = (end - start).bit_length() - 1
-            at = (start >> level) * DIGEST_SIZE
-            parts.append(bytes(self._levels[level][at : at + DIGEST_SIZE]))
+            parts.append(self.subtree(level, start >> level))
             start += 1 << level
         return parts
 

@@ -27,9 +27,9 @@ from strongroom.consensus.errors import (
     ReceiptInvalid,
 )
 from strongroom.consensus.recovery import Finality, RecoveryCertificate
-from strongroom.consensus.types import Digest, Epoch, Height
+from strongroom.consensus.types import Epoch, Height
 from strongroom.enclave.execution.public_replay import is_public
-from strongroom.enclave.formats.history import HistoryTree
+from strongroom.enclave.formats.history import HistoryTree, genesis_leaf
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.enclave.governance.rules import LIMITS
 from strongroom.enclave.proofs.block_data import ordered_lanes
@@ -41,6 +41,7 @@ from strongroom.node.ledger.index_view import IndexView, NoIndex
 from strongroom.node.ledger.outcome_record import joined, with_ids
 from strongroom.node.ledger.outcome_wish import read_wish
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.stored_tree import StoredTree
 from strongroom.node.ledger.transaction_table import Found
 
 UNCERTIFIED_WALK_MAX = 1_024
@@ -77,12 +78,11 @@ class PartStore:
         for epoch in range(self.newest.epoch):
             self.epochs.extend(self._entry(Epoch(epoch)))
         self.epochs.check_final(self.newest, certificate)
-        self.history = HistoryTree(self.genesis.header)
         anchored = self.newest.anchor.height
-        self._leaves = [b"", *index.leaves(anchored)]
-        for leaf in self._leaves[1:]:
-            self.history.append_hash(Digest(leaf))
-        if anchored and self.history.root() != self.newest.anchor.root:
+        first = genesis_leaf(self.genesis.header).hash
+        self._tree = StoredTree(first, anchored + 1, index.subtree, NotInPart)
+        self.history = HistoryTree.over(self._tree)
+        if anchored and self._tree.root() != self.newest.anchor.root:
             raise NotInPart("the index has another history than the newest block anchors")
         self._check_names()
 
@@ -166,10 +166,10 @@ class PartStore:
         outcome = Outcome.decode(recorded)
         if outcome.height != height:
             raise NotInPart(f"the outcome of height {height} is of another block")
-        if height >= len(self._leaves):
+        if height >= self._tree.size:
             if any(is_public(envelope) for lane in lanes for envelope in lane):
                 raise NotInPart("public transactions that no anchor covers are executed again")
-        elif outcome.history_leaf.hash != self._leaves[height]:
+        elif outcome.history_leaf.hash != self._tree.subtree(0, height):
             raise NotInPart(f"the outcome of height {height} is not the one that was anchored")
         return data, recorded
 

@@ -42,7 +42,7 @@ process."""
 PAGES_BYTES_MAX = 8 * 1024
 """New pages that one transaction id may need, in bytes."""
 
-HASHES, LEAVES = b"HASH", b"LEAF"
+HASHES, TREE = b"HASH", b"TREE"
 """Databases, beside one for the places of each Kind, and those of transaction_table.py."""
 DATABASES_MAX = 6
 HEIGHT = struct.Struct(">Q")
@@ -62,8 +62,8 @@ class Entries:
     )
     hashes: dict[bytes, int] = field(default_factory=dict)
     """Height of the block by the digest of its header."""
-    leaves: dict[int, bytes] = field(default_factory=dict)
-    """By an outcome's height: its leaf in the history."""
+    columns: dict[int, bytes] = field(default_factory=dict)
+    """By an outcome's height: its column of the history (history_columns.py)."""
     transactions: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
     """By id: height, position and code of where it counts (Found)."""
     count: int = 0
@@ -78,12 +78,12 @@ class Entries:
         hash: bytes = b"",
     ) -> None:
         """One more record, above all others of its kind; `ids` are those of an outcome, `hash` is
-        that of a block, if it is to be found by it, or an outcome's leaf."""
+        that of a block, if it is to be found by it, or an outcome's column."""
         self.places[kind][height] = place
         if hash and kind == Kind.BLOCK:
             self.hashes[hash] = height
         elif hash:
-            self.leaves[height] = hash
+            self.columns[height] = hash
         held = self.transactions
         for position, (id, code) in enumerate(ids):
             if code == NO_ROOM:  # it may be ordered again: nothing became of it
@@ -180,19 +180,10 @@ class Index:
         with self._faults():
             return int(HEIGHT.unpack(value)[0]) if value is not None else None
 
-    def leaf(self, height: int) -> bytes | None:
-        """The leaf that an outcome's height has in the history; None: not known here."""
-        return self._get(self._leaves, HEIGHT.pack(height))
-
-    def leaves(self, last: int) -> list[bytes]:
-        """The leaves of heights 1 to `last` in one go, up to the first that is not known here."""
-        found = list[bytes]()
-        with self._faults(), self._map_lock, self._environment.begin(db=self._leaves) as reading:
-            for height, (key, leaf) in enumerate(reading.cursor(), 1):
-                if height > last or HEIGHT.unpack(key)[0] != height:
-                    break
-                found.append(leaf)
-        return found
+    def column(self, height: int) -> bytes | None:
+        """The column that an outcome's height has in the history; None: not known here. It has no
+        checksum: it is right if it leads to an anchor."""
+        return self._get(self._tree, HEIGHT.pack(height))
 
     def write(self, entries: Entries) -> None:
         """Add entries, all or none; heights come in ascending order, so that the first refusal of
@@ -210,8 +201,8 @@ class Index:
                     transaction.put(HEIGHT.pack(height), place, db=self._places[kind])
             for hash, height in entries.hashes.items():
                 transaction.put(hash, HEIGHT.pack(height), db=self._hashes)
-            for height, leaf in entries.leaves.items():
-                transaction.put(HEIGHT.pack(height), leaf, db=self._leaves)
+            for height, column in entries.columns.items():
+                transaction.put(HEIGHT.pack(height), column, db=self._tree)
             self._transactions.put(transaction, executed, refused)
 
         with self._map_lock, self._faults(), self._environment.begin(buffers=True) as reading:
@@ -220,7 +211,7 @@ class Index:
             put,
             FREE_BYTES_MIN
             + PAGES_BYTES_MAX
-            * (len(executed) + len(refused) + len(entries.hashes) + len(entries.leaves)),
+            * (len(executed) + len(refused) + len(entries.hashes) + len(entries.columns)),
         )
         self._transactions.written()
 
@@ -249,7 +240,7 @@ class Index:
             self._places = {kind: self._environment.open_db(kind.name.encode()) for kind in Kind}
             self._transactions = TransactionTable(self._environment)
             self._hashes = self._environment.open_db(HASHES)
-            self._leaves = self._environment.open_db(LEAVES)
+            self._tree = self._environment.open_db(TREE)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

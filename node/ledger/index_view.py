@@ -14,7 +14,8 @@ from typing import Any, Self
 import lmdb
 
 from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.node.ledger.index import DATABASES_MAX, HASHES, HEIGHT, LEAVES, LOCATION
+from strongroom.node.ledger.history_columns import subtree_in
+from strongroom.node.ledger.index import DATABASES_MAX, HASHES, HEIGHT, LOCATION, TREE
 from strongroom.node.ledger.segments import Heights, Kind, Location
 from strongroom.node.ledger.sorted_runs import RunDamaged
 from strongroom.node.ledger.transaction_table import Found, TransactionTable
@@ -48,7 +49,7 @@ class IndexView:
                 name: self._environment.open_db(name, create=False)
                 for name in (
                     *(kind.name.encode() for kind in Kind),
-                    LEAVES,
+                    TREE,
                     HASHES,
                 )
             }
@@ -89,20 +90,9 @@ class IndexView:
         with _faults():
             return None if value is None else int(HEIGHT.unpack(value)[0])
 
-    def leaves(self, last: int) -> Iterator[bytes]:
-        """Leaves of the history from height 1 to `last`.
-
-        Raises:
-            NoIndex: one is missing.
-        """
-        with _faults(), self._environment.begin(db=self._databases[LEAVES]) as reading:
-            cursor = reading.cursor()
-            found = cursor.set_key(HEIGHT.pack(1))
-            for height in range(1, last + 1):
-                if not found or cursor.key() != HEIGHT.pack(height):
-                    raise NoIndex(f"the index has no leaf of height {height}")
-                yield cursor.value()
-                found = cursor.next()
+    def subtree(self, level: int, index: int) -> bytes | None:
+        """Root of a complete subtree of the history, by its word; None if it has none."""
+        return subtree_in(lambda height: self._get(TREE, HEIGHT.pack(height)), level, index)
 
     def _get(self, name: bytes, key: bytes) -> bytes | None:
         with _faults(), self._environment.begin(db=self._databases[name]) as reading:

@@ -13,10 +13,11 @@ from typing import Self
 
 import structlog
 
-from strongroom.consensus.errors import NotCanonical, invariant
+from strongroom.consensus.errors import NotCanonical, OperatorFault, invariant
 from strongroom.node.ledger.archive.archived import Archived
 from strongroom.node.ledger.archive.contents import Contents, Summary, survey
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
+from strongroom.node.ledger.history_columns import HistoryColumns, subtree_in
 from strongroom.node.ledger.index import MAP_SIZE, Entries, Index, IndexDamaged
 from strongroom.node.ledger.segments import (
     SEGMENT_BYTES_MAX,
@@ -88,7 +89,8 @@ class BlockStore:
         self._synced_block = 0
         """Up to here blocks are durable, though their place may wait for the next sync to be
         indexed."""
-        self.on_damage: Callable[[CorruptRecord], None] = lambda _: None
+        self._columns = HistoryColumns()
+        self.on_damage: Callable[[OperatorFault], None] = lambda _: None
         """Told of damage that a read finds, before it is raised: whoever reads may answer for less
         than the node."""
 
@@ -228,17 +230,39 @@ class BlockStore:
         """
         return self._read(Kind.OUTCOME, height, self.newest_outcome)
 
-    def leaf(self, height: int) -> bytes | None:
-        """What was given as the leaf of an outcome, or `leaf_of` made of it when the index was
-        rebuilt; None if nothing was. The index has no checksum for it: compare with an anchor."""
-        return self._entries.leaves.get(height) or self._index.leaf(height)
+    def subtree(self, level: int, index: int) -> bytes | None:
+        """Root over the history's leaves index·2^level … (index+1)·2^level − 1, for an index above
+        0, synced or not; None if nothing is known. The index has no checksum for it: it is right if
+        it leads to an anchor (stored_tree.py)."""
+        return subtree_in(self._column, level, index)
 
-    def leaves(self, last: int) -> list[bytes]:
-        """What `leaf` gives for heights 1 to `last`, up to the first of which nothing is known."""
-        found = self._index.leaves(last)
-        while len(found) < last and (leaf := self._entries.leaves.get(len(found) + 1)):
-            found.append(leaf)
-        return found
+    @property
+    def peaks(self) -> tuple[bytes, ...] | None:
+        """Roots that the next columns are made with; None: something is not known. They are right
+        if they are those of a history that leads to an anchor."""
+        return self._columns.peaks
+
+    def history_damage(self, reason: str) -> IndexDamaged:
+        """What is raised when a subtree here is missing or wrong; the next opening rebuilds the
+        index."""
+        self._index.distrust()
+        damage = IndexDamaged(self._index.directory, f"history: {reason}")
+        self.on_damage(damage)
+        return damage
+
+    def rebuild_index(self) -> None:
+        """Make the index anew of the segments and of what is known of archived ones.
+
+        Raises:
+            CorruptRecord, DiskFault: as `open` does.
+        """
+        self.sync()
+        self._segments.close()
+        self._index.clear()
+        self._recover()
+
+    def _column(self, height: int) -> bytes | None:
+        return self._entries.columns.get(height) or self._index.column(height)
 
     def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
         """What reads a record's payload in any thread, while this one goes on appending; None if
@@ -355,7 +379,12 @@ class BlockStore:
     ) -> None:
         if self._entries.count >= UNINDEXED_MAX:
             self.sync()
-        self._entries.add(kind, height, self._segments.append(kind, height, payload), ids, hash)
+        place = self._segments.append(kind, height, payload)
+        self._entries.add(kind, height, place, ids, self._indexed(kind, hash))
+
+    def _indexed(self, kind: Kind, hash: bytes) -> bytes:
+        """What the index keeps of a block's digest, or of the leaf of the next outcome."""
+        return self._columns.append(hash) if kind == Kind.OUTCOME else hash
 
     def _stands(self, identifier: bytes, found: Found) -> bool:
         """Whether a transaction stands where the index says that one stands which begins alike."""
@@ -482,6 +511,7 @@ class BlockStore:
                 durable=lost > 0,
             )
         self._segments.resume(found, tail)
+        self._columns = HistoryColumns(self._index.newest().outcome + 1, self._index.column)
         if rebuild or lost:
             self._index_archived()
         self._index_from(files[0] if rebuild or lost else files[-1])
@@ -524,7 +554,7 @@ class BlockStore:
         entries = Entries()
         for kind, height, place, row in self.archived.records():
             ids = row.ids if kind == Kind.OUTCOME else ()  # a block's have no codes yet
-            entries.add(kind, height, place, ids, row.hash)
+            entries.add(kind, height, place, ids, self._indexed(kind, row.hash))
             if entries.count >= UNINDEXED_MAX:
                 self._index.write(entries)
                 entries = Entries()
@@ -540,7 +570,7 @@ class BlockStore:
                 below = self._below(record.height, self._block_below(record.height, entries))
                 payload = self._whole(record.height, payload, below, self._at(record.location))
                 ids = list(self._transactions_of(payload))
-            hash = self._hash_of[record.kind](payload)
+            hash = self._indexed(record.kind, self._hash_of[record.kind](payload))
             entries.add(record.kind, record.height, record.location, ids, hash)
             if entries.count >= UNINDEXED_MAX:
                 self._index.write(entries)

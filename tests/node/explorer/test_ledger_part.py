@@ -21,6 +21,7 @@ from strongroom.node.explorer.ledger_replay import read_ledger
 from strongroom.node.faults import NotFound
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.index_view import IndexView
+from strongroom.node.ledger.outcome_record import with_ids, without_ids
 from strongroom.node.ledger.segments import Heights, Kind, Segments
 from strongroom.node.ledger.transaction_table import Found
 
@@ -277,15 +278,31 @@ def test_the_newest_certified_block_is_where_a_part_ends(
 def test_another_history_in_the_index_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = IndexView.leaves
+    honest = IndexView.subtree
 
-    def lying(self: IndexView, last: int) -> Any:
-        for height, leaf in enumerate(honest(self, last), 1):
-            yield bytes(32) if height == 1 else leaf
+    def lying(self: IndexView, level: int, index: int) -> bytes | None:
+        return bytes(32) if (level, index) == (0, 1) else honest(self, level, index)
 
-    monkeypatch.setattr(IndexView, "leaves", lying)
+    monkeypatch.setattr(IndexView, "subtree", lying)
     with pytest.raises(NotInPart, match="another history"):
         LedgerPart(folder)
+
+
+def test_an_outcome_that_the_anchored_history_does_not_hold_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = PartStore._read
+
+    def lying(self: PartStore, kind: Kind, height: int) -> bytes:
+        record = honest(self, kind, height)
+        if (kind, height) != (Kind.OUTCOME, 1):
+            return record
+        outcome = Outcome.decode(with_ids(record, honest(self, Kind.BLOCK, height)))
+        return without_ids(replace(outcome, write_set=bytes(64)).encode())
+
+    monkeypatch.setattr(PartStore, "_read", lying)
+    with pytest.raises(NotInPart, match="not the one that was anchored"):
+        part_of(folder, "ledger_transactions", height=1, offset=0, limit=9)
 
 
 def test_a_place_that_is_another_transactions_is_not_believed(

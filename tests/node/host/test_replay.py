@@ -1,11 +1,12 @@
 """What the disk says at a start, to an enclave that may lack what it takes to believe it (PROTOCOL
 §6)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.enclave.chain import Chain
 
 from strongroom.consensus.types import Height
@@ -13,6 +14,9 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.host.replay import Replayed, read_history, replay
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.history_columns import HistoryColumns
+from strongroom.node.ledger.index import Entries, IndexDamaged
+from strongroom.node.ledger.reading import leaf_of
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.sync.snapshots import SnapshotFolder
@@ -36,7 +40,7 @@ def folder(tmp_path: Path) -> Iterator[tuple[Chain, BlockStore, WriteAheadLog, S
     chain = Chain()
     for _ in range(BLOCKS):
         chain.commit()
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, lambda _: (), leaf_of=leaf_of)
     for made in chain.blocks:
         store.append_block(
             made.header.height,
@@ -60,45 +64,104 @@ def history_of(chain: Chain) -> HistoryTree:
     return history
 
 
-@pytest.mark.parametrize("kept", ["all", "one is missing", "one is another", "none"])
-def test_the_history_is_the_same_whatever_the_index_kept_of_it(
-    folder: Any, monkeypatch: pytest.MonkeyPatch, kept: str
-) -> None:
-    """Leaves that come to the anchored root spare a restart the outcomes; others are not
-    believed."""
-    chain, store, _, _ = folder
-    anchored = chain.blocks[-1].header.anchor.height
-    assert 1 < anchored < BLOCKS
+def change_column(store: BlockStore, height: int, made: Callable[[bytes], bytes]) -> None:
+    """Change what the index kept of a height; `made` makes it of what was."""
+    entries = Entries()
+    entries.columns[height] = made(store._index.column(height) or b"")
+    store._index.write(entries)
+
+
+def counted(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Heights whose outcomes are read from now on, in a list that grows."""
     read: list[int] = []
-    leaves, outcome = store.leaves, store.outcome
-    changes: dict[str, dict[int, bytes | None]] = {
-        "all": {},
-        "one is missing": {2: None},
-        "one is another": {2: bytes(32)},
-        "none": dict.fromkeys(range(1, BLOCKS)),
-    }
-    changed = changes[kept]
+    outcome = store.outcome
 
     def outcome_read(at: int) -> Any:
         read.append(at)
         return outcome(at)
 
-    def kept_leaves(last: int) -> list[bytes]:
-        found: list[bytes] = []
-        while len(found) < last:
-            at = len(found) + 1
-            one = changed[at] if at in changed else leaves(last)[at - 1]
-            if one is None:
-                break
-            found.append(one)
-        return found
-
-    monkeypatch.setattr(store, "leaves", kept_leaves)
     monkeypatch.setattr(store, "outcome", outcome_read)
-    expected = history_of(chain)
+    return read
+
+
+def test_a_start_reads_no_outcome_that_an_anchor_covers(
+    folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, store, _, _ = folder
+    anchored = chain.blocks[-1].header.anchor.height
+    assert 1 < anchored < BLOCKS
+    read, expected = counted(store, monkeypatch), history_of(chain)
     made = read_history(store, chain.genesis)
     assert (made.size, made.root()) == (expected.size, expected.root())
-    assert read == list(range(anchored + 1 if kept == "all" else 1, BLOCKS))
+    assert read == list(range(anchored + 1, BLOCKS))
+    sizes = range(1, made.size + 1)
+    assert [made.root(size) for size in sizes] == [expected.root(size) for size in sizes]
+    assert [made.path(Height(at), made.size) for at in range(made.size)] == [
+        expected.path(Height(at), made.size) for at in range(made.size)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("height", "made"),
+    [(4, lambda _: bytes(32)), (3, lambda kept: kept[:32] + bytes(32)), (3, lambda _: b"")],
+    ids=["a leaf", "a subtree", "none"],
+)
+def test_kept_subtrees_that_do_not_come_to_the_anchored_root_are_made_anew(
+    folder: Any, height: int, made: Callable[[bytes], bytes]
+) -> None:
+    """By the start itself, and for the next one too."""
+    chain, store, _, _ = folder
+    change_column(store, height, made)
+    expected = history_of(chain)
+    with capture_logs() as logs:
+        history = read_history(store, chain.genesis)
+    assert [line["event"] for line in logs if line["event"].startswith("replay")] == [
+        "replay.history_anew"
+    ]
+    assert history.root() == expected.root()
+    with capture_logs() as logs:
+        assert read_history(store, chain.genesis).root() == expected.root()
+    assert logs == []
+
+
+def test_no_column_is_made_with_a_subtree_above_the_anchor_that_is_another(folder: Any) -> None:
+    """Leaves above it come of outcomes, so that the root is right; what the index goes on with must
+    be that too."""
+    chain, store, _, _ = folder
+    above, newest = chain.outcomes[BLOCKS - 1], BLOCKS
+    store.append_outcome(newest, above.encode(), (), above.history_leaf.hash)
+    store.sync()
+    assert chain.blocks[-1].header.anchor.height < newest
+    store._columns = HistoryColumns(newest, store._column)
+    store._columns.append(bytes(32))
+    with capture_logs() as logs:
+        history = read_history(store, chain.genesis)
+    assert logs[0]["event"] == "replay.history_anew"
+    assert history.frontier(history.size).peaks[1:] == store.peaks
+
+
+def test_a_subtree_that_was_changed_below_the_edge_is_found_by_whoever_reads_it(
+    folder: Any,
+) -> None:
+    """The start does not look there: the read does, ends the node, and the next opening rebuilds
+    the index (T40)."""
+    chain, store, _, _ = folder
+    for _ in range(8):
+        chain.commit()
+    for made in chain.blocks[BLOCKS:]:
+        certificate = chain.certificate(made.header)
+        store.append_block(made.header.height, StoredBlock(made.header, certificate, ()).encode())
+    for one in chain.outcomes[BLOCKS - 1 : -1]:
+        store.append_outcome(one.height, one.encode(), (), one.history_leaf.hash)
+    store.sync()
+    change_column(store, 5, lambda kept: bytes(32) + kept[32:])
+    told: list[Exception] = []
+    store.on_damage = told.append
+    history = read_history(store, chain.genesis)
+    with pytest.raises(IndexDamaged, match=r"has other parts.*restart, it is rebuilt"):
+        history.path(Height(4), history.size)
+    assert len(told) == 1
+    assert not (store._index.directory / "believed").exists(), "the next opening rebuilds it"
 
 
 async def begin(

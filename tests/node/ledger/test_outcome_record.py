@@ -105,7 +105,7 @@ def test_a_store_gives_whole_outcomes_before_and_after_it_was_opened_anew(tmp_pa
         for height, (_, outcome) in enumerate(made(), start=1):
             decoded = Outcome.decode(outcome)
             assert store.outcome(height) == outcome
-            assert store.leaf(height) == decoded.history_leaf.hash
+            assert store.subtree(0, height) == decoded.history_leaf.hash
             for position, (id, code) in enumerate(decoded.ids_and_codes()):
                 found = store.find_transaction(id)
                 assert found is not None

@@ -21,6 +21,7 @@ from tests.node.ledger.ledgers import (
 )
 
 from strongroom.consensus.errors import InvariantBroken
+from strongroom.enclave.formats.merkle import Tree
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node.ledger.index import Entries, IndexClosed
 from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
@@ -328,20 +329,38 @@ def test_what_found_no_room_in_one_block_counts_where_another_judged_it(
     store.close()
 
 
-@pytest.mark.parametrize("gap", [4, 7])
-def test_kept_leaves_are_read_in_one_go_up_to_the_first_that_is_not_there(
-    tmp_path: Path, gap: int
-) -> None:
-    """Whether it is indexed by then or still waits to be."""
-    store = opened(tmp_path)
-    leaves = {height: bytes([height]) * 32 for height in range(1, 8) if height != gap}
-    for height in range(1, 8):
+def test_subtrees_are_given_whether_they_are_indexed_or_wait_for_it(tmp_path: Path) -> None:
+    """And by the store that is opened next, which goes on from them."""
+    leaves = [bytes([height]) * 32 for height in range(17)]
+    tree, store = Tree(leaves), opened(tmp_path)
+    expected = {
+        (level, index): tree.subtree(level, index)
+        for level in range(4)
+        for index in range(1, 16 >> level)
+    }
+    for height in range(1, 16):
         store.append_block(height, block(height))
-        store.append_outcome(height, outcome(height), identifiers(height), leaves.get(height, b""))
-    expected = [leaves[height] for height in range(1, gap)]
-    assert len(store._index.leaves(7)) < 6, "the newest wait"
+        store.append_outcome(height, outcome(height), identifiers(height), leaves[height])
+        if height == 9:
+            store.close()
+            store = opened(tmp_path)
+    assert store._index.column(15) is None, "the newest waits"
     for _ in range(2):
-        assert [len(store.leaves(last)) for last in (0, 1, 2, 3)] == [0, 1, 2, 3]
-        assert store.leaves(7) == expected
+        assert {place: store.subtree(*place) for place in expected} == expected
+        assert [store.subtree(0, 16), store.subtree(1, 8), store.subtree(4, 1)] == [None] * 3
         store.sync()
+    store.close()
+
+
+def test_a_height_without_a_leaf_has_no_column_nor_has_one_above_it(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for height in range(1, 9):
+        store.append_block(height, block(height))
+        leaf = b"" if height == 4 else bytes(32)
+        store.append_outcome(height, outcome(height), identifiers(height), leaf)
+    assert [store.subtree(0, height) is None for height in range(1, 9)] == 3 * [False] + 5 * [True]
+    assert store.peaks is None
+    store.close()
+    store = opened(tmp_path)
+    assert store.peaks is None
     store.close()
