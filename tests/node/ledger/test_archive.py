@@ -201,7 +201,7 @@ def test_T40_a_node_starts_without_its_archive_and_names_what_it_cannot_give(
         lose_index(home)
     store = opened(home)
     assert (store.newest_block, store.newest_outcome) == (BLOCKS, BLOCKS)
-    damages: list[CorruptRecord] = []
+    damages: list[OperatorFault] = []
     store.on_damage = damages.append
     base = store.archived.base
     with pytest.raises(SegmentMissing, match=r"blocks-000000000001\.log.*mount the archive"):
@@ -290,7 +290,7 @@ def test_T40_damaged_contents_of_this_nodes_own_halt_it(home: Path, archive: Pat
     path = home / "archived" / "blocks-000000000001.contents"
     flip(path, path.stat().st_size - 5)
     store = opened(home)
-    damages: list[CorruptRecord] = []
+    damages: list[OperatorFault] = []
     store.on_damage = damages.append
     with pytest.raises(CorruptRecord):
         store.block(1)

@@ -120,7 +120,7 @@ def test_T40_damage_in_an_older_segment_is_named_when_read_and_refused_from_then
     height = int.from_bytes(hit.payload[:8], "big")
     flip(path, hit.offset + 40)
     store = opened(tmp_path)
-    told: list[CorruptRecord] = []
+    told: list[OperatorFault] = []
     store.on_damage = told.append
     assert store.block(height - 1) == block(height - 1)
     with pytest.raises(CorruptRecord) as refusal:
