@@ -36,14 +36,14 @@ class LedgerDesk:
     def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
         """What tells where a transaction stands, with what anybody can see of it, and how far this
         node has executed."""
-        found, executed = self._store.find_transaction(id), self._executed()
-        if found is None:
-            status = "pending" if self._sources.mempool.pending(id) else "unknown"
-            return lambda: {"id": id, "status": status, **executed()}
-        read = self._reading(found.height)
+        finding, executed = self._store.finding(id), self._executed()
+        otherwise = "pending" if self._sources.mempool.pending(id) else "unknown"
 
         def describe() -> Document:
-            block, outcome = read()
+            found = finding() if callable(finding) else finding
+            if found is None:
+                return {"id": id, "status": otherwise, **executed()}
+            block, outcome = self._reading(found.height)()
             if outcome is None:
                 raise _not_executed(found.height)
             return {
@@ -60,11 +60,16 @@ class LedgerDesk:
 
         return describe
 
-    def transaction_status(self, id: TransactionId) -> str | None:
-        """By the index and the mempool alone."""
-        if self._store.find_transaction(id) is not None:
-            return "final"
-        return "pending" if self._sources.mempool.pending(id) else None
+    def status_reading(self, id: TransactionId) -> Callable[[], str | None]:
+        """What tells whether a transaction is final or pending; None: neither."""
+        finding = self._store.finding(id)
+        otherwise = "pending" if self._sources.mempool.pending(id) else None
+
+        def status() -> str | None:
+            found = finding() if callable(finding) else finding
+            return otherwise if found is None else "final"
+
+        return status
 
     @property
     def newest_block(self) -> int:

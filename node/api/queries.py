@@ -77,9 +77,14 @@ class QueryDesk:
     async def _needed(self, id: TransactionId) -> bytes:
         """The outcome of the block that executed it: megabytes, read beside the event loop."""
         store = self._sources.store
-        found = store.find_transaction(id)
-        read = None if found is None else store.reading(Kind.OUTCOME, found.height)
-        return b"" if read is None else await asyncio.to_thread(read)
+        finding = store.finding(id)
+
+        def read() -> bytes:
+            found = finding() if callable(finding) else finding
+            outcome = None if found is None else store.reading(Kind.OUTCOME, found.height)
+            return b"" if outcome is None else outcome()
+
+        return await asyncio.to_thread(read)
 
     async def _overcome(self, refusal: Refusal, deadline: float) -> None:
         """Do what an enclave that cannot answer yet asks for, or pass its refusal on."""

@@ -18,6 +18,7 @@ from strongroom.node.api.ledger_sources import LedgerSources
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.transaction_table import Found
 from strongroom.node.rpc.backend import Document, Step
 
 OUTCOMES_KEPT = 4
@@ -29,9 +30,14 @@ Read = Callable[[], bytes]
 
 @dataclass(slots=True)
 class _Held:
-    """The outcome of one way to a receipt: it stays until the end, whoever else reads meanwhile."""
+    """What one way to a receipt has found: it stays until the end, whoever else reads meanwhile."""
 
-    outcome: Outcome | None
+    found: Found | None = None
+    outcome: Outcome | None = None
+
+    def look(self, finding: Callable[[], Found | None]) -> None:
+        """Find the transaction; a block may be read for it."""
+        self.found = finding()
 
     @property
     def known(self) -> Outcome:
@@ -61,7 +67,12 @@ class ReceiptDesk:
             NotFound: no executed transaction has this id.
             NotYet: no outcome anchor over it is final yet.
         """
-        found = self._store.find_transaction(id)
+        held, finding = _Held(), self._store.finding(id, self._known_id)
+        if callable(finding):
+            yield Step(partial(held.look, finding), long=True)
+        else:
+            held.found = finding
+        found = held.found
         if found is None:
             raise NotFound("no executed transaction has this id: ask again later, or check the id")
         height, position = found.height, found.position
@@ -69,7 +80,7 @@ class ReceiptDesk:
         if read is None:
             raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
         newest = self._store.newest_block
-        held = _Held(self._outcomes.get(height))
+        held.outcome = self._outcomes.get(height)
         if newest > height and held.outcome is None:
             yield Step(partial(self._read, height, read, held), long=True)
             yield Step(partial(held.hash, position), long=True)
@@ -93,6 +104,11 @@ class ReceiptDesk:
             if document is not None:
                 return document
         raise InvariantBroken("the steps to a receipt end with a fault")
+
+    def _known_id(self, found: Found) -> TransactionId | None:
+        """By an outcome that is kept."""
+        outcome = self._outcomes.get(found.height)
+        return None if outcome is None else outcome.id_at(found.position)
 
     def _blocks(self, heights: range) -> list[Read]:
         readings = (self._store.reading(Kind.BLOCK, height) for height in heights)

@@ -56,7 +56,7 @@ class Service:
         ledger = self._ledger
         self.receipt_steps = ReceiptDesk(sources).steps
         self.transaction_reading = ledger.transaction_reading
-        self.transaction_status = ledger.transaction_status
+        self.status_reading = ledger.status_reading
         self.block_reading, self.rows_reading = ledger.block_reading, ledger.rows_reading
         self.head_reading, self.header_reading = ledger.head_reading, ledger.header_reading
         self.consistency = ledger.consistency

@@ -42,6 +42,7 @@ from strongroom.node.ledger.outcome_record import joined, with_ids
 from strongroom.node.ledger.outcome_wish import read_wish
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.stored_tree import StoredTree
+from strongroom.node.ledger.store import Finding, IdKnown
 from strongroom.node.ledger.transaction_table import Found
 
 UNCERTIFIED_WALK_MAX = 1_024
@@ -117,6 +118,10 @@ class PartStore:
             raise NotInPart("another transaction stands there")
         self._check_no_grace()
         return found
+
+    def finding(self, identifier: bytes, told: IdKnown = lambda _: None) -> Finding:
+        """What looks for it; it raises NotInPart as `find_transaction` does."""
+        return partial(self.find_transaction, identifier)
 
     def _stands(self, identifier: bytes, found: Found) -> bool:
         data = self.outcome(found.height)

@@ -5,6 +5,7 @@ Owns positions. What records mean, and whether they hold, is ledger_replay.py's.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
@@ -13,6 +14,7 @@ from strongroom.node.client.audit.ledger_files import open_segments
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.outcome_record import with_ids
 from strongroom.node.ledger.segments import Heights, Kind, Location, Segments
+from strongroom.node.ledger.store import Finding, IdKnown
 from strongroom.node.ledger.transaction_table import Found
 
 
@@ -82,6 +84,10 @@ class FileStore:
                     return found
                 refused = refused or found
         return refused
+
+    def finding(self, identifier: bytes, told: IdKnown = lambda _: None) -> Finding:
+        """What looks for it, in any thread."""
+        return partial(self.find_transaction, identifier)
 
     def note_block(self, hash: bytes, height: int) -> None:
         """A block of this digest has this height."""

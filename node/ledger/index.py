@@ -220,7 +220,8 @@ class Index:
         holds."""
         self._is_closed = True
         used = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
-        self._environment.close()
+        with self._map_lock:  # a thread may read
+            self._environment.close()
         with _data(self._directory).open("rb+") as file:
             file.truncate(used)
             os.fsync(file.fileno())

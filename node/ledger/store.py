@@ -38,6 +38,10 @@ RecordOf = Callable[[bytes], bytes]
 """What is stored of an outcome's payload."""
 IdAt = Callable[[bytes, int], bytes]
 """The id at a position of a block's payload, empty if none is there; raises NotCanonical."""
+IdKnown = Callable[[Found], bytes | None]
+"""The id at a place, by whoever has it in memory; None: look into the block."""
+Finding = Found | Callable[[], Found | None] | None
+"""Where a transaction counts, or what looks for it in any thread."""
 IdsOf = Callable[[bytes], Sequence[bytes]]
 """The ids that a block's payload tells, by position; raises NotCanonical."""
 WholeOf = Callable[[bytes, bytes, Sequence[bytes]], bytes]
@@ -281,18 +285,43 @@ class BlockStore:
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced
-        or not.
+        or not; a block may be read for it, so the event loop asks `finding`.
 
         Raises:
             CorruptRecord: the block that tells is damaged.
             IndexDamaged: the index is; the next opening rebuilds it.
         """
+        found = self.finding(identifier)
+        return found() if callable(found) else found
+
+    def finding(self, identifier: bytes, told: IdKnown = lambda _: None) -> Finding:
+        """The same without reading a block here: the place, where none has to tell; else what looks
+        in any thread, where `reading` may then be asked for that height too.
+
+        Args:
+            identifier: 32 bytes.
+            told: the id at a place (32 bytes), where the caller knows it at once: no block is read
+                there.
+
+        Raises:
+            IndexDamaged: the index is; the next opening rebuilds it.
+        """
         recent = self._entries.find_transaction(identifier)
-        if recent is not None and recent.code == EXECUTED:
-            return recent
+        if recent is not None:
+            self.reading(Kind.OUTCOME, recent.height)  # from now on any thread can read it
+            if recent.code == EXECUTED:
+                return recent
         places = self._index.places_of(identifier)
-        indexed = places.best(lambda found: self._stands(identifier, found))
-        return recent if indexed is None else indexed
+        if not places.candidates:
+            return places.sure or recent
+        if told(places.candidates[0]) == identifier:
+            return places.candidates[0]
+
+        def look() -> Found | None:
+            indexed = places.best(lambda found: self._stands(identifier, found, told))
+            return recent if indexed is None else indexed
+
+        return look
 
     def may_be_executed(self, identifier: bytes) -> bool:
         """Whether a transaction (id, 32 bytes) was executed, synced or not, or another whose id
@@ -386,28 +415,41 @@ class BlockStore:
         """What the index keeps of a block's digest, or of the leaf of the next outcome."""
         return self._columns.append(hash) if kind == Kind.OUTCOME else hash
 
-    def _stands(self, identifier: bytes, found: Found) -> bool:
-        """Whether a transaction stands where the index says that one stands which begins alike."""
-        there = self._id_there(found)
+    def _stands(self, identifier: bytes, found: Found, told: IdKnown) -> bool:
+        """Whether a transaction stands where the index says that one stands which begins alike; in
+        any thread."""
+        there = told(found)
+        if there is None:
+            there = self._id_there(found)
         if there[:PREFIX_SIZE] != identifier[:PREFIX_SIZE]:
-            self._index.distrust()
             where = f"height {found.height}, {found.position} begins otherwise than it says"
-            raise IndexDamaged(self._index.directory, where)
+            damage = IndexDamaged(self._index.directory, where)
+            self._index.distrust()
+            self.on_damage(damage)
+            raise damage
         return there == identifier
 
     def _id_there(self, found: Found) -> bytes:
-        if self.archived.holds(Kind.BLOCK, found.height):  # the archive is not asked
-            ids = self.archived.below(found.height)[1]
-            return ids[found.position] if found.position < len(ids) else b""
-        block = self.block(found.height) or b""
+        height, position = found.height, found.position
+        if not 1 <= height <= self.newest_block:
+            return b""
         if self._id_at is None:
-            known = list(self._transactions_of(self.outcome(found.height) or b""))
-            return known[found.position][0] if found.position < len(known) else b""
+            known = list(self._transactions_of(self.outcome(height) or b""))
+            return known[position][0] if position < len(known) else b""
         try:
-            return self._id_at(block, found.position) if block else b""
-        except NotCanonical as error:
-            path = self._segments.path(found.height)
-            raise CorruptRecord(path, 0, str(error), found.height) from error
+            block = self._block_record(height, self._place(Kind.BLOCK, height))
+            if block is not None:
+                return self._id_at(block, position)
+            ids = self.archived.below(height)[1]  # the archive is not asked
+            return ids[position] if position < len(ids) else b""
+        except (CorruptRecord, NotCanonical) as error:
+            damage = error if isinstance(error, CorruptRecord) else self._no_block(height, error)
+            self._index.distrust()
+            self.on_damage(damage)
+            raise damage from error
+
+    def _no_block(self, height: int, error: NotCanonical) -> CorruptRecord:
+        return CorruptRecord(self._segments.path(height), 0, str(error), height)
 
     def _read(self, kind: Kind, height: int, newest: int) -> bytes | None:
         if not 1 <= height <= newest:
@@ -460,7 +502,7 @@ class BlockStore:
         try:
             return self._hash_of[Kind.BLOCK](block), self._ids_of(block)
         except NotCanonical as error:
-            raise CorruptRecord(self._segments.path(height), 0, str(error), height) from error
+            raise self._no_block(height, error) from error
 
     def _whole(
         self,

@@ -13,9 +13,9 @@ from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.ledger.place import Place
 
 Read = Callable[[], Place]
-Resolve = Callable[[TransactionId], Place | Read | None]
-"""The place where an id took effect, from the index; or what reads it out of the store, in any
-thread."""
+Resolve = Callable[[Place], Place | Read | None]
+"""Where the id of a transaction that was just refused took effect, or was refused first: the place,
+where no block is read to know it; or what reads it out of the store, in any thread."""
 
 
 class _Frame:
@@ -91,7 +91,7 @@ class Waiters:
             entries = waiting.pop(id)
             place = Place(TransactionId(id), Height(height), index, code, result_at(index) or b"")
             if code:
-                found = self._resolve(TransactionId(id)) or place
+                found = self._resolve(place) or place
                 if not isinstance(found, Place):
                     self._read(entries, found)
                     continue

@@ -55,5 +55,5 @@ class Past(Protocol):
         ...
 
     def has_transaction(self, envelope: bytes) -> bool:
-        """Does a recorded outcome hold this envelope?"""
+        """Does a recorded outcome hold this envelope, as far as is known at once?"""
         ...

@@ -75,8 +75,10 @@ class StoredPast:
         return read_wish(Outcome.decode(outcome_at(self._store, height)).wish)
 
     def has_transaction(self, envelope: bytes) -> bool:
-        """Does a recorded outcome hold this envelope?"""
-        return self._store.find_transaction(digest(envelope)) is not None
+        """Does a recorded outcome hold this envelope, as far as no block must be read to know: one
+        that is ordered again is refused as a duplicate, and answered with its first place."""
+        finding = self._store.finding(digest(envelope))
+        return finding is not None and not callable(finding)
 
 
 def stored_epochs(store: BlockStore, genesis: VerifiedGenesis) -> EpochChain:

@@ -91,8 +91,9 @@ class Backend(Protocol):
         """What tells of one transaction, in whatever thread it is called."""
         ...
 
-    def transaction_status(self, id: TransactionId) -> str | None:
-        """`final` or `pending`; None: nothing is known of it here."""
+    def status_reading(self, id: TransactionId) -> Callable[[], str | None]:
+        """What says `final` or `pending`, in whatever thread it is called; None: nothing is known
+        of it here."""
         ...
 
     def receipt_steps(self, id: TransactionId) -> Iterator[Step]:

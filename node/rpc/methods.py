@@ -430,6 +430,7 @@ _TABLE = (
         (Parameter("text", TEXT, "What to look for."),),
         "list of {kind, id, words, height}",
         search,
+        roomy=True,
     ),
     Method(
         "ledger_header",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from strongroom.node.faults import Overloaded, TooLarge
 from strongroom.node.rpc import slices
@@ -24,6 +25,7 @@ from strongroom.node.rpc.weights import Allowances, Payer
 SHORT_BYTES_MIN = 4 * 1024
 SLICE_BYTES_MIN = 16 * 1024
 """What a document weighs at least, a short and a long one: it is read out of a whole block."""
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -74,6 +76,23 @@ class Library:
             while encoded is None:
                 encoded = await lane.slice(begin)
         return encoded
+
+    async def told(self, room: Room, payer: Payer, prepare: Callable[[], Callable[[], _T]]) -> _T:
+        """What one short look gives, which is no document yet.
+
+        Raises:
+            Overloaded: too many read, or this address has read too much.
+        """
+        meter = Meter(self.allowances, payer)
+        lane = Metered(self.counter, meter)
+
+        def begin() -> Callable[[], _T]:
+            meter.begin(SHORT_BYTES_MIN)
+            return prepare()
+
+        with refused_late(room):
+            async with lane.desk():
+                return await lane.slice(begin)
 
     async def many(self, room: Room, payer: Payer, prepares: Iterable[Prepare]) -> Encoded:
         """A list of documents, as many from the first on as one reply holds.

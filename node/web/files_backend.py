@@ -33,7 +33,7 @@ class FilesBackend:
         desk = LedgerDesk(reader.ledger)
         self.transaction_reading = desk.transaction_reading
         self.receipt_steps = ReceiptDesk(reader.ledger).steps
-        self.transaction_status = desk.transaction_status
+        self.status_reading = desk.status_reading
         self.block_reading, self.rows_reading = desk.block_reading, desk.rows_reading
         self.head_reading, self.header_reading = desk.head_reading, desk.header_reading
         self.consistency = desk.consistency

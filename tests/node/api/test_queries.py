@@ -111,9 +111,14 @@ async def test_T31_the_outcome_that_a_query_is_about_is_read_beside_the_event_lo
         async def query(self, _envelope: bytes, outcome: bytes | None) -> Any:
             return bytes(32) if outcome is None else (outcome, 7)
 
+    def look() -> Any:
+        threads.append(threading.current_thread())
+        return SimpleNamespace(height=3)
+
     class Store:
-        def find_transaction(self, _id: bytes) -> Any:
-            return SimpleNamespace(height=3)
+        def finding(self, _id: bytes) -> Any:
+            threads.append(threading.current_thread())
+            return look
 
         def reading(self, _kind: object, height: int) -> Any:
             return read if height == 3 else None
@@ -122,5 +127,6 @@ async def test_T31_the_outcome_that_a_query_is_about_is_read_beside_the_event_lo
     sources: Any = SimpleNamespace(enclave=enclave, heads=enclave, store=Store())
     answer = await QueryDesk(sources, on_heads=lambda _: None).answer(b"envelope")
     assert answer == {"answer": b"an outcome", "height": 7}
-    assert len(threads) == 1
-    assert threads[0] is not threading.main_thread()
+    asked, looked, outcome = threads
+    assert asked is threading.main_thread()
+    assert looked is outcome is not asked

@@ -380,8 +380,9 @@ class FakeNode:
         document = self._transaction(id)
         return lambda: document
 
-    def transaction_status(self, id: TransactionId) -> str | None:
-        return "final" if id in self.orderer.places else None
+    def status_reading(self, id: TransactionId) -> Callable[[], str | None]:
+        status = "final" if id in self.orderer.places else None
+        return lambda: status
 
     def _transaction(self, id: TransactionId) -> Document:
         if id in self.transaction_lies:

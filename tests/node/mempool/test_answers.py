@@ -20,7 +20,7 @@ def _place(
 
 
 async def test_a_frame_is_answered_when_its_last_transaction_is_executed() -> None:
-    answers = Waiters(lambda id: None)
+    answers = Waiters(lambda refused: None)
     future = answers.expect([FIRST, SECOND])
     answers.settle(5, [(SECOND, 0)], lambda position: b"two")
     assert not future.done()
@@ -34,7 +34,7 @@ async def test_a_frame_is_answered_when_its_last_transaction_is_executed() -> No
 
 async def test_a_refused_retry_is_answered_with_the_place_where_it_took_effect() -> None:
     took_effect = _place(FIRST, height=3, index=7)
-    answers = Waiters(lambda id: took_effect if id == FIRST else None)
+    answers = Waiters(lambda refused: took_effect if refused.id == FIRST else None)
     future = answers.expect([FIRST])
     answers.settle(9, [(FIRST, 1)], lambda position: None)
     assert await future == [took_effect]
@@ -43,14 +43,14 @@ async def test_a_refused_retry_is_answered_with_the_place_where_it_took_effect()
 async def test_a_refusal_that_never_took_effect_is_answered_with_its_code_and_no_sealed_bytes() -> (
     None
 ):
-    answers = Waiters(lambda id: None)
+    answers = Waiters(lambda refused: None)
     future = answers.expect([FIRST])
     answers.settle(9, [(FIRST, 3)], lambda position: None)
     assert await future == [_place(FIRST, height=9, index=0, code=3, result=b"")]
 
 
 async def test_one_id_in_two_frames_and_twice_in_one_answers_all() -> None:
-    answers = Waiters(lambda id: None)
+    answers = Waiters(lambda refused: None)
     one, two = answers.expect([FIRST]), answers.expect([FIRST, FIRST])
     answers.settle(1, [(FIRST, 0)], lambda position: b"r")
     assert len(await one) == 1
@@ -58,7 +58,7 @@ async def test_one_id_in_two_frames_and_twice_in_one_answers_all() -> None:
 
 
 async def test_a_caller_that_goes_away_leaves_nothing_behind() -> None:
-    answers = Waiters(lambda id: None)
+    answers = Waiters(lambda refused: None)
     kept, left = answers.expect([FIRST]), answers.expect([FIRST, SECOND])
     left.cancel()
     await asyncio.sleep(0)
@@ -76,7 +76,7 @@ async def test_T31_what_took_effect_before_is_read_beside_the_event_loop_one_at_
         threads.add(threading.current_thread())
         return _place(id, height=3, index=7)
 
-    answers = Waiters(lambda id: partial(read, id))
+    answers = Waiters(lambda refused: partial(read, refused.id))
     one, gone, other = (answers.expect([id]) for id in (FIRST, FIRST, SECOND))
     answers.settle(9, [(FIRST, 1), (SECOND, 1)], lambda position: None)
     assert not one.done()
@@ -97,7 +97,7 @@ async def test_a_place_that_cannot_be_read_fails_who_waits_and_nobody_else() -> 
             raise OSError("the disk")
         return _place(id, height=3, index=7)
 
-    answers = Waiters(lambda id: partial(read, id))
+    answers = Waiters(lambda refused: partial(read, refused.id))
     one, other = answers.expect([FIRST]), answers.expect([SECOND])
     answers.settle(9, [(FIRST, 1), (SECOND, 1)], lambda position: None)
     with pytest.raises(OSError, match="the disk"):

@@ -66,7 +66,7 @@ def test_what_the_epoch_before_left_goes_first() -> None:
 def test_a_full_share_leaves_the_others_their_room_and_refusals_are_told() -> None:
     told: list[tuple[str, int]] = []
     pool = Mempool(
-        Waiters(lambda id: None),
+        Waiters(lambda refused: None),
         Limits(mempool_envelopes_max=20),
         envelope_bytes_max=1_000,
         weights=[("greedy", 1), ("modest", 1)],

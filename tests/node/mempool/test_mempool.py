@@ -22,7 +22,7 @@ class _Lane:
 
 
 def _mempool(**limits: int) -> Mempool:
-    return Mempool(Waiters(lambda id: None), Limits(**limits), envelope_bytes_max=1000)
+    return Mempool(Waiters(lambda refused: None), Limits(**limits), envelope_bytes_max=1000)
 
 
 def _envelopes(count: int, size: int = 100) -> list[bytes]:
@@ -94,7 +94,7 @@ async def test_a_resent_envelope_is_batched_once() -> None:
 
 
 async def test_a_batch_never_exceeds_what_its_header_may_say() -> None:
-    pool = Mempool(Waiters(lambda id: None), Limits(), envelope_bytes_max=100_000)
+    pool = Mempool(Waiters(lambda refused: None), Limits(), envelope_bytes_max=100_000)
     large = [bytes([number]) * 90_000 for number in range(30)]
     pool.submit(large, wait=False)
     taken = await pool.next_batch(_Lane())

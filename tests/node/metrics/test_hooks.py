@@ -90,7 +90,7 @@ async def test_an_outcome_that_was_recorded_before_counts_once(tmp_path: Path) -
 
 async def test_the_mempool_tells_of_what_it_refuses_and_how_long_envelopes_waited() -> None:
     observer = Observer()
-    waiters = Waiters(lambda id: None)
+    waiters = Waiters(lambda refused: None)
     limits = Limits(mempool_envelopes_max=2)
     pool = Mempool(waiters, limits, envelope_bytes_max=1000, observer=observer)
     with pytest.raises(TooLarge):

@@ -166,8 +166,9 @@ class FakeBackend:
     def transaction_reading(self, id: TransactionId) -> Callable[[], Document]:
         return lambda: {**self._least("Transaction"), "id": id}
 
-    def transaction_status(self, id: TransactionId) -> str | None:
-        return "pending" if any(id == one.id for made in self._places for one in made) else None
+    def status_reading(self, id: TransactionId) -> Callable[[], str | None]:
+        pending = any(id == one.id for made in self._places for one in made)
+        return lambda: "pending" if pending else None
 
     def receipt_steps(self, id: TransactionId) -> Iterator[Step]:
         yield Step(lambda: None)
