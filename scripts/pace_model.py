@@ -236,7 +236,7 @@ class Crowd:
         own, state = node.participant.run.own, node.replica.state
         if not gathered or own is None or state.throttled:
             return
-        due = state.batch_due(Lane(int(own)), self.waits.lead)
+        due = state.batch_due(now, self.waits.lead)
         latest = gathered[0][0] + COMPANY_SECONDS_MAX
         due = latest if due is None else min(due, latest)
         if len(gathered) >= BATCH_ENVELOPES_GOAL or due <= now:

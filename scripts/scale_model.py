@@ -242,7 +242,7 @@ class Load:
             return False
         if len(gathered) >= BATCH_PAYMENTS_GOAL or now - gathered[0] >= COMPANY_SECONDS_MAX:
             return True
-        due = state.batch_due(Lane(int(own)))
+        due = state.batch_due(now)
         return due is not None and due <= now
 
     def _batch(self, seat: int) -> None:

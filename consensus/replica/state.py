@@ -15,6 +15,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.recovery import Finality, RecoveryCertificate
+from strongroom.consensus.replica.batch_aims import BatchAims
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
 from strongroom.consensus.replica.company import Company
@@ -109,6 +110,9 @@ class ReplicaState:
         """The tip, and since when it is the tip, in monotonic seconds."""
         self.demand = Demand(Milliseconds(0), None)
         self.view = View(1)
+        self.batches = BatchAims()
+        self.candidate_at = 0.0
+        """When this view's proposal came, in monotonic seconds."""
         self.final_view = View(0)
         self.final_certificate: Certificate | None = None
         """FINALIZE of the final block itself; None for the anchor, and for a block by which members
@@ -433,28 +437,56 @@ class ReplicaState:
         """Length of each lane as held here (STATUS)."""
         return self.lanes.lengths
 
-    def batch_due(self, lane: Lane, lead: float | None = None) -> float | None:
-        """When the next batch of a lane had better be made: as long before a leader could take it
-        as it needs to be everywhere.
+    def batch_due(self, now: float, lead: float | None = None) -> float | None:
+        """When the next own batch had better be made: as long before a leader could take it as it
+        needs to be there.
 
         Args:
-            lane: whose batches wait.
+            now: monotonic seconds.
             lead: seconds that a batch needs; None: as learnt.
 
         Returns:
-            Monotonic seconds, often past. Each batch of the lane that no notarized block has yet,
-            and a block of this view that is being voted on, put it off by a view's usual length;
-            None, where that is not known: not in this view.
+            Monotonic seconds, often past. None, where what was made before waits for a block, and
+            how long a round takes is not known: not in this view.
         """
-        tip, learnt = self.tip(), self.patience
-        gap = self.gap_above(tip)
-        ahead = self.lanes.length(lane) - self.tree.cut_of(tip)[lane].length
-        if not ahead and self.view in self.candidates and tip.batch_count > 1:
-            ahead = 1
-        if ahead and not learnt.usual_round:
+        ahead, usual = self._batches_ahead(), self.patience.usual_round
+        entered, tip = self.pacemaker.entered, self.tip()
+        if ahead and not usual:
             return None
-        due = self.pacemaker.entered + gap - (learnt.lead if lead is None else lead)
-        return due + ahead * (gap + learnt.usual_round)
+        if lead is None:
+            lead = self.batches.making + usual / 2
+        gap = self.gap_above(tip)
+        lead = min(lead, gap + usual)
+        if not ahead:
+            return entered + gap - lead
+        candidate = self.candidates.get(self.view)
+        if candidate is None:
+            voted_from = max(entered + gap, now)
+        else:
+            voted_from = self.candidate_at
+            gap = self.gap_above(self.tree.header(candidate) or tip)
+        return voted_from + ahead * (usual + gap) - lead
+
+    def _batches_ahead(self) -> int:
+        """Blocks that a batch comes too late for: those that others were made for, and one that is
+        being voted on."""
+        ahead = self.batches.ahead(self.view)
+        if not ahead and self.view in self.candidates and self.tip().batch_count > 1:
+            return 1
+        return ahead
+
+    def make_batch(self, sequence: Sequence, now: float) -> None:
+        """An own batch is made: whether its block has it is to be learnt."""
+        self.batches.make(sequence, View(self.view + self._batches_ahead()), now)
+
+    def enter(self, view: View, now: float) -> None:
+        """A view begins, by a certificate of the one before."""
+        notarized = self.proofs.get(Kind.NOTARIZE, View(view - 1))
+        self.patience.enter(view, now, notarized=notarized is not None)
+        header = None if notarized is None else self.tree.header(notarized.digest)
+        if header is not None and self.own is not None:
+            self.batches.order(self.tree.cut_of(header)[self.own].length)
+        self.view = view
 
     @property
     def frozen_lanes(self) -> frozenset[Lane]:

@@ -219,7 +219,7 @@ class Mempool:
         latest = clock() + COMPANY_SECONDS_MAX
         while len(self._queue) < BATCH_ENVELOPES_GOAL:
             due = lane.batch_due
-            pause = (latest if due is None else min(due, latest)) - clock()
+            pause = (latest if due is None else due) - clock()
             if pause <= 0:
                 return
             self._look.clear()
