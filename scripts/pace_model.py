@@ -20,7 +20,7 @@ from strongroom.consensus.batches import encode_payload
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.messages import BatchMessage, Message, Status
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.types import Lane, SignerIndex
+from strongroom.consensus.types import SignerIndex
 from strongroom.node.client.calls.company import COMPANY_CALLS, FrameCompany
 from strongroom.node.host.wiring import SETTINGS
 from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX

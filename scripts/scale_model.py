@@ -27,7 +27,7 @@ from strongroom.consensus.messages import Message, encode_message
 from strongroom.consensus.replica.events import Commit, Received
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Statement
-from strongroom.consensus.types import Digest, Lane, SignerIndex
+from strongroom.consensus.types import Digest, SignerIndex
 from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX
 
 FRAME_BYTES = 4 + 22

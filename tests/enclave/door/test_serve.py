@@ -10,6 +10,7 @@ from tests.hang import HANG_SECONDS
 from strongroom.enclave.door.requests import (
     FRAME_BYTES_MAX,
     LENGTH_BYTES,
+    NUMBER_BYTES,
     Op,
     decode_answer,
     encode_request,
@@ -44,8 +45,13 @@ class Door:
 
     def answer(self) -> object:
         """The next one."""
+        return self.numbered()[1]
+
+    def numbered(self) -> tuple[int, object]:
+        """The next one, with its request's number."""
         size = int.from_bytes(self._exactly(LENGTH_BYTES), "big")
-        return decode_answer(self._exactly(size))
+        number = int.from_bytes(self._exactly(NUMBER_BYTES), "big")
+        return number, decode_answer(self._exactly(size - NUMBER_BYTES))
 
     def _exactly(self, size: int) -> bytes:
         data = b""
@@ -62,8 +68,9 @@ class Door:
         return not self.thread.is_alive()
 
 
-def framed(request: bytes) -> bytes:
-    return len(request).to_bytes(LENGTH_BYTES, "big") + request
+def framed(request: bytes, number: int = 0) -> bytes:
+    data = number.to_bytes(NUMBER_BYTES, "big") + request
+    return len(data).to_bytes(LENGTH_BYTES, "big") + data
 
 
 REQUEST = framed(encode_request(Op.DESCRIBE))
