@@ -24,7 +24,7 @@ from strongroom.consensus.types import SignerIndex
 from strongroom.node.client.calls.company import COMPANY_CALLS, FrameCompany
 from strongroom.node.host.wiring import SETTINGS
 from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX
-from strongroom.node.mempool.mempool import BATCH_ENVELOPES_GOAL, COMPANY_SECONDS_MAX
+from strongroom.node.mempool.mempool import BATCH_ENVELOPES_GOAL, LATE_SECONDS_MAX
 
 SIZE = 4
 PROCESSORS = 2
@@ -237,8 +237,8 @@ class Crowd:
         if not gathered or own is None or state.throttled:
             return
         due = state.batch_due(now, self.waits.lead)
-        latest = gathered[0][0] + COMPANY_SECONDS_MAX
-        due = latest if due is None else min(due, latest)
+        if due is None:
+            due = gathered[0][0] + LATE_SECONDS_MAX
         if len(gathered) >= BATCH_ENVELOPES_GOAL or due <= now:
             self._batch(seat)
 

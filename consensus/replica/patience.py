@@ -35,7 +35,8 @@ class Patience:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._proposed: tuple[View, float] | None = None
-        self._rounds, self._executions = Spans(), Spans()
+        self._rounds, self._votes, self._executions = Spans(), Spans(), Spans()
+        self._heard: tuple[View, float] | None = None
         self._final: deque[tuple[Height, float]] = deque(maxlen=EXECUTIONS_OPEN_MAX)
         self._executed_at = 0.0
         """When the newest execution was over."""
@@ -48,16 +49,19 @@ class Patience:
         self._close_run(now)
         self._proposed = (view, now)
 
+    def hear(self, view: View, now: float) -> None:
+        """Another's proposal is here."""
+        self._heard = (view, now)
+
     def enter(self, view: View, now: float, *, notarized: bool) -> None:
         """A view begins, the one before notarized or not. If that was an own proposal, this is how
-        long its round took; one that was given up says nothing."""
+        long its round took; of another's, how long the votes; one that was given up says
+        nothing."""
         self._close_run(now)
-        if self._proposed is None:
-            return
-        led, at = self._proposed
-        self._proposed = None
-        if notarized and view == led + 1:
-            self._rounds.note(now - at)
+        for seen, spans in ((self._proposed, self._rounds), (self._heard, self._votes)):
+            if seen is not None and notarized and view == seen[0] + 1:
+                spans.note(now - seen[1])
+        self._proposed = self._heard = None
 
     def commit(self, height: Height, now: float) -> None:
         """A block is final: its execution begins, unless others come before it."""
@@ -86,10 +90,9 @@ class Patience:
         return self._rounds.mean
 
     @property
-    def lead(self) -> float:
-        """Seconds from a batch's making until all hold it: as from a proposal to the votes for it,
-        half of a round."""
-        return self._rounds.mean / 2
+    def usual_vote(self) -> float:
+        """Seconds from another's proposal until the next view begins; 0: none was seen."""
+        return self._votes.mean
 
     def gap(self, share: float) -> float:
         """Seconds from entering a view to a proposal.
@@ -103,6 +106,6 @@ class Patience:
             return 0.0
         least = executions.shortest
         beyond = min(EXECUTION_WEIGHT * (executions.mean - least), EXECUTIONS_BEYOND_MAX * least)
-        wanted = max(0.0, settings.gap_executions * least + beyond - rounds.mean)
+        wanted = max(0.0, settings.gap_executions * least + beyond - rounds.shortest)
         most = min(settings.gap_rounds_max * rounds.shortest, GAP_DELTAS_MAX * settings.delta0)
         return share * min(wanted, most)

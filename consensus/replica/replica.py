@@ -112,10 +112,7 @@ class Replica:
             case Received(sender, message):
                 moved = self._receive(sender, message, now, out)
             case BatchHeld(header):
-                self._lanes.add(header)
-                state.company.hold(now.monotonic, state.patience.usual_round)
-                if int(header.lane) == state.own:
-                    state.batches.hold(header.sequence, now.monotonic)
+                state.hold_batch(header, now.monotonic)
             case Executed():
                 self._note_execution(event, now)
                 state.execute(event)
@@ -325,6 +322,8 @@ class Replica:
         if view == state.view:
             self._pacemaker.candidate_came()
             state.candidate_at = now.monotonic
+            if state.leader != state.own:
+                state.patience.hear(view, now.monotonic)
 
     def _take_justify(self, sender: SignerIndex, message: Justify, now: Now, out: Output) -> bool:
         """R12 and R13 from the other side: take what it brings, then help whoever is not further

@@ -8,6 +8,7 @@ leaves the parts alone.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import assert_never
 
 from strongroom.consensus.batches import BatchHeader
@@ -438,8 +439,9 @@ class ReplicaState:
         return self.lanes.lengths
 
     def batch_due(self, now: float, lead: float | None = None) -> float | None:
-        """When the next own batch had better be made: as long before a leader could take it as it
-        needs to be there.
+        """When the next own batch had better be made: as long before a leader may propose as it
+        needs to be signed, durable and there. One for a later view's block is due by what is known
+        of that view: by this one's proposal, and while there is none, by the earliest.
 
         Args:
             now: monotonic seconds.
@@ -450,22 +452,21 @@ class ReplicaState:
             how long a round takes is not known: not in this view.
         """
         ahead, usual = self._batches_ahead(), self.patience.usual_round
-        entered, tip = self.pacemaker.entered, self.tip()
         if ahead and not usual:
             return None
+        entered, gap = self.pacemaker.entered, self.gap_above(self.tip())
         if lead is None:
-            lead = self.batches.making + usual / 2
-        gap = self.gap_above(tip)
-        lead = min(lead, gap + usual)
+            lead = min(self.batches.lead(usual), gap + usual)
         if not ahead:
             return entered + gap - lead
+        vote = usual if self.leader == self.own else self.patience.usual_vote
         candidate = self.candidates.get(self.view)
         if candidate is None:
-            voted_from = max(entered + gap, now)
+            voted_from = max(entered + gap + usual - vote, now)
         else:
             voted_from = self.candidate_at
-            gap = self.gap_above(self.tree.header(candidate) or tip)
-        return voted_from + ahead * (usual + gap) - lead
+            gap = self.gap_above(self.tree.header(candidate) or self.tip())
+        return voted_from + vote + gap - lead + (ahead - 1) * (usual + gap)
 
     def _batches_ahead(self) -> int:
         """Blocks that a batch comes too late for: those that others were made for, and one that is
@@ -475,9 +476,19 @@ class ReplicaState:
             return 1
         return ahead
 
+    def hold_batch(self, header: BatchHeader, now: float) -> None:
+        """A batch is here."""
+        self.lanes.add(header)
+        self.company.hold(now, self.patience.usual_round)
+        if int(header.lane) == self.own:
+            self.batches.hold(header.sequence, now)
+
     def make_batch(self, sequence: Sequence, now: float) -> None:
-        """An own batch is made: whether its block has it is to be learnt."""
-        self.batches.make(sequence, View(self.view + self._batches_ahead()), now)
+        """An own batch is begun, for the next block that it can be in."""
+        due, usual = self.batch_due(now), self.patience.usual_round
+        late = -inf if due is None else now - due
+        view = View(self.view + self._batches_ahead())
+        self.batches.make(sequence, view, now, late=late, usual_round=usual)
 
     def enter(self, view: View, now: float) -> None:
         """A view begins, by a certificate of the one before."""
@@ -485,7 +496,7 @@ class ReplicaState:
         self.patience.enter(view, now, notarized=notarized is not None)
         header = None if notarized is None else self.tree.header(notarized.digest)
         if header is not None and self.own is not None:
-            self.batches.order(self.tree.cut_of(header)[self.own].length)
+            self.batches.order(View(view - 1), self.tree.cut_of(header)[self.own].length)
         self.view = view
 
     @property
