@@ -41,10 +41,10 @@ class BatchAims:
         making = 0.0 if self._mean is None else self._mean + DEVIATIONS * self._deviation
         return making + (0.5 + self._slack_rounds) * usual_round
 
-    def ahead(self, view: View) -> int:
-        """Batches for the block of this view and later ones. Those that missed theirs are in no
-        other's way: a block takes them beside the next."""
-        return sum(aimed >= view for _, aimed, _ in self._aims)
+    def following(self, view: View) -> View:
+        """The first view from this one on whose block no batch was made for. Those that missed
+        theirs are in no other's way: a block takes them beside the next."""
+        return max([view, *(View(aimed + 1) for _, aimed, _ in self._aims)])
 
     def make(
         self, sequence: Sequence, view: View, now: float, *, late: float, usual_round: float

@@ -6,8 +6,9 @@ fill their processors; one that waits too long holds its payments up. What lies 
 what a block costs on this machine, and a part of that can be seen without any link in it: how long
 executing one takes at least. So a leader aims at so many times that from proposal to proposal, and
 at more where executions take longer, because payments leave blocks less of the processors. What a
-round takes is part of it: where links alone take as long, a leader proposes at once. Owns these
-estimates, in seconds that arrive with each call. Local and safe: nobody else rests on them.
+round takes is part of it: where links alone take as long, a leader waits for a share of that alone,
+which is hardly felt there. Owns these estimates, in seconds that arrive with each call. Local and
+safe: nobody else rests on them.
 """
 
 from collections import deque
@@ -20,6 +21,9 @@ GAP_DELTAS_MAX = 0.25
 """A leader waits no longer than so many Δ0, and as long again for the rest of a full block: others
 wait 4Δ for a proposal, and their Δ is Δ0 at least (R9). The leader's own Δ is no measure: strikes
 that it alone has seen make it grow here and nowhere else."""
+LINKS_SHARE = 0.25
+"""Of the shortest round: so long a leader waits where links alone take as long as it aims at, and
+never longer than that. More often a block then has a batch of each lane."""
 EXECUTION_WEIGHT = 1.5
 """Payments cost a third of what they do in execution elsewhere too: sealing, batches, answers."""
 EXECUTIONS_BEYOND_MAX = 2.0
@@ -106,6 +110,7 @@ class Patience:
             return 0.0
         least = executions.shortest
         beyond = min(EXECUTION_WEIGHT * (executions.mean - least), EXECUTIONS_BEYOND_MAX * least)
-        wanted = max(0.0, settings.gap_executions * least + beyond - rounds.shortest)
+        pace = settings.gap_executions * least + beyond
+        wanted = max(pace - rounds.shortest, min(pace, LINKS_SHARE * rounds.shortest))
         most = min(settings.gap_rounds_max * rounds.shortest, GAP_DELTAS_MAX * settings.delta0)
         return share * min(wanted, most)

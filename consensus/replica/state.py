@@ -470,11 +470,9 @@ class ReplicaState:
 
     def _batches_ahead(self) -> int:
         """Blocks that a batch comes too late for: those that others were made for, and one that is
-        being voted on."""
-        ahead = self.batches.ahead(self.view)
-        if not ahead and self.view in self.candidates and self.tip().batch_count > 1:
-            return 1
-        return ahead
+        being voted on, unless there is hardly anything to wait for."""
+        voted = self.view in self.candidates and self.tip().batch_count > 1
+        return self.batches.following(View(self.view + voted)) - self.view
 
     def hold_batch(self, header: BatchHeader, now: float) -> None:
         """A batch is here."""
@@ -487,7 +485,8 @@ class ReplicaState:
         """An own batch is begun, for the next block that it can be in."""
         due, usual = self.batch_due(now), self.patience.usual_round
         late = -inf if due is None else now - due
-        view = View(self.view + self._batches_ahead())
+        ahead = max(self._batches_ahead(), self.view in self.candidates)
+        view = View(self.view + ahead)
         self.batches.make(sequence, view, now, late=late, usual_round=usual)
 
     def enter(self, view: View, now: float) -> None:
