@@ -20,11 +20,11 @@ from strongroom.consensus.batches import encode_payload
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.messages import BatchMessage, Message, Status
 from strongroom.consensus.replica.settings import Settings
-from strongroom.consensus.types import Lane, SignerIndex
+from strongroom.consensus.types import SignerIndex
 from strongroom.node.client.calls.company import COMPANY_CALLS, FrameCompany
 from strongroom.node.host.wiring import SETTINGS
 from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX
-from strongroom.node.mempool.mempool import BATCH_ENVELOPES_GOAL, COMPANY_SECONDS_MAX
+from strongroom.node.mempool.mempool import BATCH_ENVELOPES_GOAL, LATE_SECONDS_MAX
 
 SIZE = 4
 PROCESSORS = 2
@@ -236,9 +236,9 @@ class Crowd:
         own, state = node.participant.run.own, node.replica.state
         if not gathered or own is None or state.throttled:
             return
-        due = state.batch_due(Lane(int(own)), self.waits.lead)
-        latest = gathered[0][0] + COMPANY_SECONDS_MAX
-        due = latest if due is None else min(due, latest)
+        due = state.batch_due(now, self.waits.lead)
+        if due is None:
+            due = gathered[0][0] + LATE_SECONDS_MAX
         if len(gathered) >= BATCH_ENVELOPES_GOAL or due <= now:
             self._batch(seat)
 

@@ -27,7 +27,7 @@ from strongroom.consensus.messages import Message, encode_message
 from strongroom.consensus.replica.events import Commit, Received
 from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.statements import Statement
-from strongroom.consensus.types import Digest, Lane, SignerIndex
+from strongroom.consensus.types import Digest, SignerIndex
 from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX
 
 FRAME_BYTES = 4 + 22
@@ -36,7 +36,7 @@ PAYMENT_BYTES = 235 + 3
 """An envelope of the smallest class, in a batch."""
 POLL_SECONDS = 0.001
 BATCH_PAYMENTS_GOAL = 512
-COMPANY_SECONDS_MAX = 0.04
+LATE_SECONDS_MAX = 0.04
 """These two as node/mempool has them."""
 LOG_BYTES_MAX = 1 << 30
 WAITING_MAX = 20_000
@@ -240,10 +240,10 @@ class Load:
         own, state = node.participant.run.own, node.replica.state
         if not gathered or own is None or state.throttled:
             return False
-        if len(gathered) >= BATCH_PAYMENTS_GOAL or now - gathered[0] >= COMPANY_SECONDS_MAX:
+        if len(gathered) >= BATCH_PAYMENTS_GOAL:
             return True
-        due = state.batch_due(Lane(int(own)))
-        return due is not None and due <= now
+        due = state.batch_due(now)
+        return (gathered[0] + LATE_SECONDS_MAX if due is None else due) <= now
 
     def _batch(self, seat: int) -> None:
         self._made += 1

@@ -6,8 +6,9 @@ fill their processors; one that waits too long holds its payments up. What lies 
 what a block costs on this machine, and a part of that can be seen without any link in it: how long
 executing one takes at least. So a leader aims at so many times that from proposal to proposal, and
 at more where executions take longer, because payments leave blocks less of the processors. What a
-round takes is part of it: where links alone take as long, a leader proposes at once. Owns these
-estimates, in seconds that arrive with each call. Local and safe: nobody else rests on them.
+round takes is part of it: where links alone take as long, a leader waits for a share of that alone,
+which is hardly felt there. Owns these estimates, in seconds that arrive with each call. Local and
+safe: nobody else rests on them.
 """
 
 from collections import deque
@@ -20,6 +21,9 @@ GAP_DELTAS_MAX = 0.25
 """A leader waits no longer than so many Δ0, and as long again for the rest of a full block: others
 wait 4Δ for a proposal, and their Δ is Δ0 at least (R9). The leader's own Δ is no measure: strikes
 that it alone has seen make it grow here and nowhere else."""
+LINKS_SHARE = 0.25
+"""Of the shortest round: so long a leader waits where links alone take as long as it aims at, and
+never longer than that. More often a block then has a batch of each lane."""
 EXECUTION_WEIGHT = 1.5
 """Payments cost a third of what they do in execution elsewhere too: sealing, batches, answers."""
 EXECUTIONS_BEYOND_MAX = 2.0
@@ -35,7 +39,8 @@ class Patience:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._proposed: tuple[View, float] | None = None
-        self._rounds, self._executions = Spans(), Spans()
+        self._rounds, self._votes, self._executions = Spans(), Spans(), Spans()
+        self._heard: tuple[View, float] | None = None
         self._final: deque[tuple[Height, float]] = deque(maxlen=EXECUTIONS_OPEN_MAX)
         self._executed_at = 0.0
         """When the newest execution was over."""
@@ -48,16 +53,19 @@ class Patience:
         self._close_run(now)
         self._proposed = (view, now)
 
+    def hear(self, view: View, now: float) -> None:
+        """Another's proposal is here."""
+        self._heard = (view, now)
+
     def enter(self, view: View, now: float, *, notarized: bool) -> None:
         """A view begins, the one before notarized or not. If that was an own proposal, this is how
-        long its round took; one that was given up says nothing."""
+        long its round took; of another's, how long the votes; one that was given up says
+        nothing."""
         self._close_run(now)
-        if self._proposed is None:
-            return
-        led, at = self._proposed
-        self._proposed = None
-        if notarized and view == led + 1:
-            self._rounds.note(now - at)
+        for seen, spans in ((self._proposed, self._rounds), (self._heard, self._votes)):
+            if seen is not None and notarized and view == seen[0] + 1:
+                spans.note(now - seen[1])
+        self._proposed = self._heard = None
 
     def commit(self, height: Height, now: float) -> None:
         """A block is final: its execution begins, unless others come before it."""
@@ -86,10 +94,9 @@ class Patience:
         return self._rounds.mean
 
     @property
-    def lead(self) -> float:
-        """Seconds from a batch's making until all hold it: as from a proposal to the votes for it,
-        half of a round."""
-        return self._rounds.mean / 2
+    def usual_vote(self) -> float:
+        """Seconds from another's proposal until the next view begins; 0: none was seen."""
+        return self._votes.mean
 
     def gap(self, share: float) -> float:
         """Seconds from entering a view to a proposal.
@@ -103,6 +110,7 @@ class Patience:
             return 0.0
         least = executions.shortest
         beyond = min(EXECUTION_WEIGHT * (executions.mean - least), EXECUTIONS_BEYOND_MAX * least)
-        wanted = max(0.0, settings.gap_executions * least + beyond - rounds.mean)
+        pace = settings.gap_executions * least + beyond
+        wanted = max(pace - rounds.shortest, min(pace, LINKS_SHARE * rounds.shortest))
         most = min(settings.gap_rounds_max * rounds.shortest, GAP_DELTAS_MAX * settings.delta0)
         return share * min(wanted, most)

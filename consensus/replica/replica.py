@@ -112,8 +112,7 @@ class Replica:
             case Received(sender, message):
                 moved = self._receive(sender, message, now, out)
             case BatchHeld(header):
-                self._lanes.add(header)
-                state.company.hold(now.monotonic, state.patience.usual_round)
+                state.hold_batch(header, now.monotonic)
             case Executed():
                 self._note_execution(event, now)
                 state.execute(event)
@@ -285,9 +284,7 @@ class Replica:
     def _enter(self, view: View, now: Now) -> None:
         """R3: views move by certificates only; skipping some is fine."""
         state = self.state
-        notarized = self._proofs.get(Kind.NOTARIZE, View(view - 1)) is not None
-        state.patience.enter(view, now.monotonic, notarized=notarized)
-        state.view = view
+        state.enter(view, now.monotonic)
         self._leader_lied = False
         self._missing_view = None
         self._pacemaker.enter(now.monotonic)
@@ -310,11 +307,11 @@ class Replica:
         justification = message.justification
         parents = () if justification.parent is None else (justification.parent,)
         self._hold(self._checked(parents + justification.nulls), now, out)
-        self._consider(header, view)
+        self._consider(header, view, now)
         self._count(vote, False, now, out, verified=True)
         return True
 
-    def _consider(self, header: Header, view: View) -> None:
+    def _consider(self, header: Header, view: View, now: Now) -> None:
         """One candidate per view, the first; of a view that was left it is held for whoever
         notarized it there."""
         state = self.state
@@ -324,6 +321,9 @@ class Replica:
         self._tree.add(header)
         if view == state.view:
             self._pacemaker.candidate_came()
+            state.candidate_at = now.monotonic
+            if state.leader != state.own:
+                state.patience.hear(view, now.monotonic)
 
     def _take_justify(self, sender: SignerIndex, message: Justify, now: Now, out: Output) -> bool:
         """R12 and R13 from the other side: take what it brings, then help whoever is not further
@@ -535,7 +535,7 @@ class Replica:
             self._tree.judge(parent.digest), Ok
         ):
             state.patience.propose(state.view, now.monotonic)
-            self._lead(parent if terminal else self._build(parent, now), found, out)
+            self._lead(parent if terminal else self._build(parent, now), found, now, out)
         elif now.monotonic < patience:
             self._wakes.append(patience)
         else:
@@ -568,9 +568,9 @@ class Replica:
             anchor=self._tree.newest_anchor(parent),
         )
 
-    def _lead(self, header: Header, justification: Justification, out: Output) -> None:
+    def _lead(self, header: Header, justification: Justification, now: Now, out: Output) -> None:
         state = self.state
-        self._consider(header, state.view)
+        self._consider(header, state.view, now)
         verdict = self._tree.judge(header.digest)
         invariant(
             isinstance(verdict, Ok), f"own proposal in view {state.view} is invalid: {verdict}"

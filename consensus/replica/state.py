@@ -8,6 +8,7 @@ leaves the parts alone.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import assert_never
 
 from strongroom.consensus.batches import BatchHeader
@@ -15,6 +16,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.recovery import Finality, RecoveryCertificate
+from strongroom.consensus.replica.batch_aims import BatchAims
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
 from strongroom.consensus.replica.company import Company
@@ -109,6 +111,9 @@ class ReplicaState:
         """The tip, and since when it is the tip, in monotonic seconds."""
         self.demand = Demand(Milliseconds(0), None)
         self.view = View(1)
+        self.batches = BatchAims()
+        self.candidate_at = 0.0
+        """When this view's proposal came, in monotonic seconds."""
         self.final_view = View(0)
         self.final_certificate: Certificate | None = None
         """FINALIZE of the final block itself; None for the anchor, and for a block by which members
@@ -433,28 +438,65 @@ class ReplicaState:
         """Length of each lane as held here (STATUS)."""
         return self.lanes.lengths
 
-    def batch_due(self, lane: Lane, lead: float | None = None) -> float | None:
-        """When the next batch of a lane had better be made: as long before a leader could take it
-        as it needs to be everywhere.
+    def batch_due(self, now: float, lead: float | None = None) -> float | None:
+        """When the next own batch had better be made: as long before a leader may propose as it
+        needs to be signed, durable and there. One for a later view's block is due by what is known
+        of that view: by this one's proposal, and while there is none, by the earliest.
 
         Args:
-            lane: whose batches wait.
+            now: monotonic seconds.
             lead: seconds that a batch needs; None: as learnt.
 
         Returns:
-            Monotonic seconds, often past. Each batch of the lane that no notarized block has yet,
-            and a block of this view that is being voted on, put it off by a view's usual length;
-            None, where that is not known: not in this view.
+            Monotonic seconds, often past. None, where what was made before waits for a block, and
+            how long a round takes is not known: not in this view.
         """
-        tip, learnt = self.tip(), self.patience
-        gap = self.gap_above(tip)
-        ahead = self.lanes.length(lane) - self.tree.cut_of(tip)[lane].length
-        if not ahead and self.view in self.candidates and tip.batch_count > 1:
-            ahead = 1
-        if ahead and not learnt.usual_round:
+        ahead, usual = self._batches_ahead(), self.patience.usual_round
+        if ahead and not usual:
             return None
-        due = self.pacemaker.entered + gap - (learnt.lead if lead is None else lead)
-        return due + ahead * (gap + learnt.usual_round)
+        entered, gap = self.pacemaker.entered, self.gap_above(self.tip())
+        if lead is None:
+            lead = min(self.batches.lead(usual), gap + usual)
+        if not ahead:
+            return entered + gap - lead
+        vote = usual if self.leader == self.own else self.patience.usual_vote
+        candidate = self.candidates.get(self.view)
+        if candidate is None:
+            voted_from = max(entered + gap + usual - vote, now)
+        else:
+            voted_from = self.candidate_at
+            gap = self.gap_above(self.tree.header(candidate) or self.tip())
+        return voted_from + vote + gap - lead + (ahead - 1) * (usual + gap)
+
+    def _batches_ahead(self) -> int:
+        """Blocks that a batch comes too late for: those that others were made for, and one that is
+        being voted on, unless there is hardly anything to wait for."""
+        voted = self.view in self.candidates and self.tip().batch_count > 1
+        return self.batches.following(View(self.view + voted)) - self.view
+
+    def hold_batch(self, header: BatchHeader, now: float) -> None:
+        """A batch is here."""
+        self.lanes.add(header)
+        self.company.hold(now, self.patience.usual_round)
+        if int(header.lane) == self.own:
+            self.batches.hold(header.sequence, now)
+
+    def make_batch(self, sequence: Sequence, now: float) -> None:
+        """An own batch is begun, for the next block that it can be in."""
+        due, usual = self.batch_due(now), self.patience.usual_round
+        late = -inf if due is None else now - due
+        ahead = max(self._batches_ahead(), self.view in self.candidates)
+        view = View(self.view + ahead)
+        self.batches.make(sequence, view, now, late=late, usual_round=usual)
+
+    def enter(self, view: View, now: float) -> None:
+        """A view begins, by a certificate of the one before."""
+        notarized = self.proofs.get(Kind.NOTARIZE, View(view - 1))
+        self.patience.enter(view, now, notarized=notarized is not None)
+        header = None if notarized is None else self.tree.header(notarized.digest)
+        if header is not None and self.own is not None:
+            self.batches.order(View(view - 1), self.tree.cut_of(header)[self.own].length)
+        self.view = view
 
     @property
     def frozen_lanes(self) -> frozenset[Lane]:

@@ -5,8 +5,10 @@ shapes of its arguments and of its answer, and the method that answers it. Both 
 decode by this table; there is no other. A new operation is a row here, the method in
 enclave/member, and the call in node/enclave_client/calls.py.
 
-A frame is a u32 length (big-endian) and that many bytes: a canonical (operation, arguments) from
-the host, a canonical (outcome, value) back, in the order of the requests.
+A frame is a u32 length (big-endian) and that many bytes: a u32 number that the host chose, then a
+canonical (operation, arguments) from the host; the same number, then a canonical (outcome, value)
+back. Answers come in the order of the requests, but for those to prompt ones: they may come between
+two slices of a long execution.
 """
 
 from collections.abc import Callable
@@ -53,6 +55,7 @@ from strongroom.enclave.member.stage import ACTIVE, ALWAYS, LEARNING, Need, Stag
 
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 LENGTH_BYTES = 4
+NUMBER_BYTES = 4
 REQUEST_BLOCKS_MAX = 256
 """Blocks of one APPLY, CONFIRM or EXECUTE."""
 RECALLED_MAX = 1 << 16
@@ -122,9 +125,12 @@ class Trait(IntFlag):
     FOR_OTHERS = 2
     """It is asked on behalf of clients and peers: the host keeps places in the queue for its own
     votes and blocks."""
+    PROMPT = 4
+    """It is answered also between two slices of an execution, while all others wait for its end: it
+    neither changes nor shows anything of what a block changes."""
 
 
-JUDGES, FOR_OTHERS = Trait.JUDGES, Trait.FOR_OTHERS
+JUDGES, FOR_OTHERS, PROMPT = Trait.JUDGES, Trait.FOR_OTHERS, Trait.PROMPT
 
 
 @unique
@@ -136,8 +142,8 @@ class Op(IntEnum):
         arguments: shape of all its arguments.
         answer: shape of its answer.
         method: what answers it, from a Lifecycle on.
-        judges, for_others: its traits (see Trait), as booleans: an enum's `&` at each request
-            costs as much as a small answer.
+        judges, for_others, prompt: its traits (see Trait), as booleans: an enum's `&` at each
+            request costs as much as a small answer.
         answered_by: the method, of a Lifecycle.
     """
 
@@ -147,6 +153,7 @@ class Op(IntEnum):
     method: str
     judges: bool
     for_others: bool
+    prompt: bool
     answered_by: Callable[[Any], Callable[..., Any]]
 
     def __new__(cls, number: int, *_columns: Any) -> "Op":
@@ -161,6 +168,7 @@ class Op(IntEnum):
         self.arguments = fields("arguments", *shapes)
         self.judges = any(Trait.JUDGES in one for one in traits)
         self.for_others = any(Trait.FOR_OTHERS in one for one in traits)
+        self.prompt = any(Trait.PROMPT in one for one in traits)
         self.answered_by = attrgetter(self.method)
 
     PREPARE = 1, Stage.EMPTY, (BYTES, IDENTITY), BYTES, "prepare"
@@ -208,7 +216,7 @@ class Op(IntEnum):
     enclave, verified."""
     SIGN_LINK = 12, ACTIVE, (NONCE, DIGEST), SIGNATURE, "active.sign_link"
     """(nonce, listener's tls key) → signature by the node key."""
-    SIGN_BATCH = 13, ACTIVE, (DIGEST,), SIGNATURE, "active.sign_batch"
+    SIGN_BATCH = 13, ACTIVE, (DIGEST,), SIGNATURE, "active.sign_batch", PROMPT
     """(batch digest) → signature by the node key."""
     SIGN_STATUS = 14, ACTIVE, (STATUS_BODY,), SIGNATURE, "active.sign_status"
     """(status body) → signature by the node key."""
@@ -229,6 +237,7 @@ class Op(IntEnum):
         (Listed(STATEMENT, CASTS_MAX),),
         Listed(SIGNATURE, CASTS_MAX),
         "active.cast",
+        PROMPT,
     )
     """(statements of one epoch) → signatures by the vote key; refuses what the guard refuses."""
     FORGET = 22, ACTIVE, (EPOCH, VIEW), NOTHING, "active.forget"

@@ -5,7 +5,6 @@ table of requests.py.
 """
 
 import socket
-from io import BufferedReader
 from typing import Any
 
 from strongroom.consensus.epochs import EpochUnknown
@@ -20,10 +19,9 @@ from strongroom.consensus.errors import (
 )
 from strongroom.consensus.safety import GuardRefuses
 from strongroom.enclave.contained import KeysNeeded
+from strongroom.enclave.door.arriving import Arriving, DoorClosed
 from strongroom.enclave.door.refusals import RefusalKind
 from strongroom.enclave.door.requests import (
-    FRAME_BYTES_MAX,
-    LENGTH_BYTES,
     Op,
     decode_request,
     encode_answer,
@@ -73,14 +71,53 @@ _STAGES = {
 
 def serve(door: socket.socket, core: Lifecycle) -> None:
     """Answer requests in order until the host closes its end; then return, which ends the process.
+    Prompt ones (requests.Trait) that come during an execution are answered between its slices.
 
     Raises:
         InvariantBroken: our own bug: the process ends rather than go on.
     """
-    with door.makefile("rb") as requests:  # a small frame comes in one system call, not two
-        while (request := _receive(requests)) is not None:
-            answer = answer_to(core, request)
-            door.sendall(len(answer).to_bytes(LENGTH_BYTES, "big") + answer)
+    stream = Arriving(door)
+    between = Between(stream, core)
+    core.on_slice = between.answer_prompt
+    try:
+        while True:
+            number, request = between.take_kept() or stream.wait()
+            stream.answer(number, answer_to(core, request))
+    except DoorClosed:
+        return
+
+
+class Between:
+    """What is answered between two slices of an execution.
+
+    One frame is looked at ahead. Whatever is not prompt is kept until the execution is over, and
+    nothing behind it is looked at meanwhile: so all others keep their order.
+    """
+
+    def __init__(self, stream: Arriving, core: Lifecycle) -> None:
+        self._stream, self._core = stream, core
+        self._kept: tuple[bytes, bytes] | None = None
+
+    def take_kept(self) -> tuple[bytes, bytes] | None:
+        """The request that was looked at and not answered; then it is no longer here."""
+        kept, self._kept = self._kept, None
+        return kept
+
+    def answer_prompt(self) -> None:
+        """Answer the prompt requests that are here."""
+        while self._kept is None and (frame := self._stream.at_hand()) is not None:
+            number, request = frame
+            if _is_prompt(request):
+                self._stream.answer(number, answer_to(self._core, request))
+            else:
+                self._kept = frame
+
+
+def _is_prompt(request: bytes) -> bool:
+    try:
+        return decode_request(request)[0].prompt
+    except NotCanonical:
+        return False
 
 
 def answer_to(core: Lifecycle, request: bytes) -> bytes:
@@ -143,18 +180,3 @@ def _encoded(op: Op, value: Any) -> bytes:
     if op.judges:
         raise TypeError(fault)
     raise InvariantBroken(fault)
-
-
-def _receive(requests: BufferedReader) -> bytes | None:
-    """The next frame, or None when the stream ends or a frame is too long."""
-    head = _exactly(requests, LENGTH_BYTES)
-    if head is None:
-        return None
-    size = int.from_bytes(head, "big")
-    return None if size > FRAME_BYTES_MAX else _exactly(requests, size)
-
-
-def _exactly(requests: BufferedReader, size: int) -> bytes | None:
-    """This many bytes, or None when the stream ends first."""
-    data = requests.read(size)
-    return data if len(data) == size else None

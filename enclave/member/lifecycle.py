@@ -4,11 +4,12 @@ ends. Or nothing, then the recovery of a dead service (recovery.py).
 Owns the order in which a host may ask: what comes out of order is refused and changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from strongroom.consensus.errors import ClientFault, OperatorFault
 from strongroom.consensus.types import NO_DIGEST, ChainId, Digest, Height
+from strongroom.enclave.execution.executor import go_on
 from strongroom.enclave.keys.identity import Identity
 from strongroom.enclave.keys.keys import NodeKeys
 from strongroom.enclave.keys.sealing import SealedState, seal_state, unseal_state
@@ -45,6 +46,8 @@ class Lifecycle:
         """The nonce of a successor: it learns what its predecessor knows, and is no member yet."""
         self._handed_over = False
         self._recovery: Recovery | None = None
+        self.on_slice: Callable[[], None] = go_on
+        """What is done between two slices of an execution: the door's."""
 
     @property
     def stage(self) -> Stage:
@@ -210,9 +213,17 @@ class Lifecycle:
         state, verified = self._opened(sealed, genesis)
         following = replace(state, boot=state.boot + 1)
         self._active = ActiveEnclave(
-            self._chip, self._measurement, self._sealing_secret, following, verified
+            self._chip,
+            self._measurement,
+            self._sealing_secret,
+            following,
+            verified,
+            self._between_slices,
         )
         return seal_state(self._sealing_secret, following)
+
+    def _between_slices(self) -> None:
+        self.on_slice()
 
     # --- a dead service (VAULT §7) ---
 
@@ -270,7 +281,12 @@ class Lifecycle:
         self._check_empty()
         state, verified = self._opened(sealed, genesis)
         self._active = ActiveEnclave(
-            self._chip, self._measurement, self._sealing_secret, state, verified
+            self._chip,
+            self._measurement,
+            self._sealing_secret,
+            state,
+            verified,
+            self._between_slices,
         )
         self._waits_for = random_bytes(32)
         return self._waits_for

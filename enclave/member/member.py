@@ -6,7 +6,7 @@ without a guard, nothing after a newer boot or after the hand-over to a successo
 nothing of each other's conditions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from strongroom.consensus import codec, labels
 from strongroom.consensus.batches import Batch
@@ -19,7 +19,7 @@ from strongroom.consensus.recovery import Finality
 from strongroom.consensus.remembered import RememberedSignatures
 from strongroom.consensus.statements import Statement
 from strongroom.consensus.types import Digest, Epoch, Height, Milliseconds, Signature, View
-from strongroom.enclave.execution.executor import Executor
+from strongroom.enclave.execution.executor import Executor, go_on
 from strongroom.enclave.execution.queries import HeadsNeeded, OutcomeWanted
 from strongroom.enclave.execution.snapshot_loading import Loader
 from strongroom.enclave.formats.envelope import transaction_id
@@ -64,10 +64,11 @@ class ActiveEnclave:
         sealing_secret: Secret,
         state: SealedState,
         genesis: VerifiedGenesis,
+        on_slice: Callable[[], None] = go_on,
     ) -> None:
         self.keystore = KeyStore(chip, measurement, sealing_secret, state, genesis)
         self._epochs = epoch_chain(genesis)
-        self._executor = Executor(genesis, self.keystore.keyring, self._epochs)
+        self._executor = Executor(genesis, self.keystore.keyring, self._epochs, on_slice=on_slice)
         self._signatures = RememberedSignatures(verify)
         self.voting = VotingGuards(genesis.chain, self._signatures)
         self.freshness = Freshness(self._epochs, self.keystore)

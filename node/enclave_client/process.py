@@ -1,5 +1,5 @@
-"""The enclave's process and the one socket to it: requests out, answers back in the same order
-(DESIGN §2).
+"""The enclave's process and the one socket to it: requests out, answers back, each with its
+request's number (DESIGN §2).
 
 Owns starting, ending and replacing that process, how much may be asked at once, and that requests
 and answers are those of the door's table (enclave/door/requests.py). What a host asks is said in
@@ -9,7 +9,7 @@ calls.py.
 import asyncio
 import signal
 import time
-from collections import deque
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,7 @@ import structlog
 from strongroom.consensus.errors import NotCanonical, OperatorFault
 from strongroom.enclave.door.requests import (
     FRAME_BYTES_MAX,
+    NUMBER_BYTES,
     Ending,
     Op,
     decode_answer,
@@ -53,22 +54,30 @@ class EnclaveSocket:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.waiting: deque[asyncio.Future[bytes]] = deque()
+        self.waiting: dict[bytes, asyncio.Future[bytes]] = {}
+        """By the number of the request; in the order in which they were asked."""
+        self._count = count()
         self.frames = FrameProtocol(self._on_frame, self._on_close, frame_bytes_max=FRAME_BYTES_MAX)
         self.closed = asyncio.Event()
 
     def _on_frame(self, frame: bytes) -> None:
-        if not self.waiting:
+        future = self.waiting.pop(frame[:NUMBER_BYTES], None)
+        if future is None:
             abort(self.frames.transport)
-            return
-        future = self.waiting.popleft()
-        if not future.done():
-            future.set_result(frame)
+        elif not future.done():
+            future.set_result(frame[NUMBER_BYTES:])
+
+    def ask(self, request: bytes) -> asyncio.Future[bytes]:
+        """Send a request; its answer, once it is here."""
+        number = (next(self._count) % (1 << 8 * NUMBER_BYTES)).to_bytes(NUMBER_BYTES, "big")
+        future = self.waiting[number] = asyncio.get_running_loop().create_future()
+        self.frames.send(number + request)
+        return future
 
     def _on_close(self, _error: Exception | None) -> None:
         self.closed.set()
-        while self.waiting:
-            future = self.waiting.popleft()
+        waiting, self.waiting = self.waiting, {}
+        for future in waiting.values():
             if not future.done():
                 future.set_exception(
                     EnclaveGone("the enclave ended: look at the last lines of the node's log")
@@ -184,11 +193,8 @@ class EnclaveConnection:
             request = encode_request(op, *op.arguments.encode(arguments))
         except NotCanonical as error:
             raise refusal_of(RefusalKind.NOT_CANONICAL, f"{op.name}: {error}") from None
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        behind.waiting.append(future)
         began = time.perf_counter()
-        behind.frames.send(request)
-        frame = await future
+        frame = await behind.ask(request)
         self.waits[_NAMES[op]].observe(time.perf_counter() - began)
         return _answer_in(op, frame)
 

@@ -6,6 +6,7 @@ executed before q fresh heads are here.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -92,6 +93,7 @@ class Participation:
                 self._driver.lane_open.clear()
                 continue
             header = run.lane.begin(envelopes, run.replica.state.final_cut[run.own])
+            run.replica.state.make_batch(header.sequence, time.monotonic())
             journeys = self._wiring.observer.journeys
             if journeys is not None:
                 journeys.batched(envelopes, int(run.own))

@@ -26,9 +26,9 @@ from strongroom.node.metrics.observer import Observer
 RETRY_AFTER_MS = 200
 BATCH_ENVELOPES_GOAL = 512
 """A batch that has this many does not wait for company."""
-COMPANY_SECONDS_MAX = 0.04
-"""A smaller batch waits for company until a leader could take it, but no longer than this: on long
-links several are on their way to one leader."""
+LATE_SECONDS_MAX = 0.04
+"""A smaller batch waits for company until it is due, and no longer than this beyond what that was
+when its wait began: a view that does not end holds nothing up here."""
 THROTTLE_SECONDS = 0.005
 """While nothing may be ordered, how often to look whether it may."""
 _ENVELOPE_OVERHEAD = 5
@@ -216,7 +216,7 @@ class Mempool:
         """What leaves earlier than a leader could take it only waits there: let it grow here
         meanwhile."""
         clock = asyncio.get_running_loop().time
-        latest = clock() + COMPANY_SECONDS_MAX
+        latest = max(clock(), lane.batch_due or 0.0) + LATE_SECONDS_MAX
         while len(self._queue) < BATCH_ENVELOPES_GOAL:
             due = lane.batch_due
             pause = (latest if due is None else min(due, latest)) - clock()

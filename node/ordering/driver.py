@@ -18,7 +18,7 @@ from strongroom.consensus import codec
 from strongroom.consensus.batches import Batch
 from strongroom.consensus.messages import RANGE, BatchMessage, Forward, encode_message
 from strongroom.consensus.replica.events import Equivocation, LaneFork, Now
-from strongroom.consensus.types import Lane, Milliseconds, PublicKey
+from strongroom.consensus.types import Milliseconds, PublicKey
 from strongroom.consensus.validators import EpochDescription
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import Pipeline
@@ -135,7 +135,7 @@ class Driver:
         """When the next batch of the own lane should leave, so that it is everywhere when a leader
         looks for it."""
         own = self.participant.run.own
-        return None if own is None else self.participant.replica.state.batch_due(Lane(own))
+        return None if own is None else self.participant.replica.state.batch_due(time.monotonic())
 
     # --- the loop ---
 

@@ -875,28 +875,6 @@ def test_work_a_leader_waits_as_long_again_for_as_many_batches_as_the_block_belo
     assert [commit.header.batch_count for commit in bench.hold(batches[4]).commit] == [1]
 
 
-def test_R4_a_batch_is_due_before_the_next_leader_may_propose_or_in_the_next_view() -> None:
-    bench = follower(settings=Settings(min_gap=0.02))
-    cluster, lane = bench.cluster, Lane(1)
-    assert (bench.replica.state.batch_due(lane, 0.005) or 0.0) <= bench.now, (
-        "on a quiet chain, at once"
-    )
-    batches = [cluster.batch(lane=1), cluster.batch(lane=2)]
-    bench.hold(batches[0])
-    assert bench.replica.state.batch_due(lane, 0.005) is None, (
-        "one of this lane waits to be ordered"
-    )
-    bench.hold(batches[1])
-    header = cluster.header(batches=batches)
-    bench.propose(cluster.proposal(header))
-    assert bench.replica.state.batch_due(Lane(2), 0.005) is None
-    bench.certify(N, 1, header.digest)
-    assert bench.replica.state.batch_due(lane, 0.005) == pytest.approx(bench.now + 0.035)
-    following = cluster.header(header, view=2)
-    bench.propose(cluster.proposal(following, parent=cluster.certificate(N, 1, header.digest)))
-    assert bench.replica.state.batch_due(lane, 0.005) is None, "the block of this view is made"
-
-
 def test_pressure_no_new_batches_while_execution_lags_by_eight_and_no_empty_spin() -> None:
     bench = Bench(Cluster(1), 0)
     previous, heights = None, 0

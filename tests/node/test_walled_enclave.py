@@ -90,10 +90,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[Op]:
 
 async def raw(enclave: EnclaveClient, frame: bytes) -> object:
     """Any bytes as a request."""
-    future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    enclave._connection._behind.waiting.append(future)
-    enclave._connection._behind.frames.send(frame)
-    return decode_answer(await future)
+    return decode_answer(await enclave._connection._behind.ask(frame))
 
 
 async def refusal(enclave: EnclaveClient, op: Op, *arguments: object) -> str:

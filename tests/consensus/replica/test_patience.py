@@ -13,6 +13,7 @@ from strongroom.consensus.replica.patience import (
     EXECUTION_WEIGHT,
     EXECUTIONS_BEYOND_MAX,
     GAP_DELTAS_MAX,
+    LINKS_SHARE,
     Patience,
 )
 from strongroom.consensus.replica.settings import Settings
@@ -74,10 +75,13 @@ def test_on_a_machine_that_is_slower_a_leader_waits_so_many_times_as_long(slower
     assert there.patience.gap(1.0) == pytest.approx(slower * here.patience.gap(1.0))
 
 
-def test_where_links_alone_take_as_long_a_leader_proposes_at_once() -> None:
+@pytest.mark.parametrize(("link", "gap"), [(0.03, 0.03 * LINKS_SHARE), (0.2, 0.020), (2.0, 0.020)])
+def test_where_links_alone_take_as_long_a_leader_waits_a_share_of_them_at_most_what_it_aims_at(
+    link: float, gap: float
+) -> None:
     leader = Leader()
-    leader.round(0.2)
-    assert [leader.execution(0.002) for _ in range(20)] == [0.0] * 20
+    leader.round(link)
+    assert [leader.execution(0.002) for _ in range(20)] == [pytest.approx(gap)] * 20
 
 
 def test_executions_that_take_longer_are_waited_for_up_to_a_bound() -> None:
@@ -163,7 +167,6 @@ def test_T30_whatever_is_seen_a_gap_is_neither_negative_nor_above_a_quarter_of_d
         gap = leader.execution(random.choice(chosen) * random.random())
         assert 0.0 <= gap <= GAP_DELTAS_MAX * SETTINGS.delta0
         assert leader.patience.gap(0.25) <= gap
-        assert leader.patience.lead >= 0.0
     # Nothing is kept of it: what takes as long for good is the measure, whatever was before.
     for _ in range(SPANS_MAX + 100):
         leader.round(0.01)
@@ -231,11 +234,19 @@ def test_rounds_that_were_given_up_or_led_by_others_say_nothing() -> None:
     assert patience.usual_round == pytest.approx(0.01)
 
 
-def test_a_batch_leaves_half_a_usual_round_before_a_leader_could_take_it() -> None:
-    leader = Leader()
-    assert leader.patience.lead == 0.0
-    leader.round(0.01)
-    assert leader.patience.lead == pytest.approx(0.005)
+def test_the_votes_for_anothers_proposal_are_timed_and_one_that_was_given_up_says_nothing() -> None:
+    patience, now = Patience(LEARNS), 5.0
+    assert patience.usual_vote == 0.0
+    patience.hear(View(4), now)
+    patience.enter(View(5), now + 0.007, notarized=True)
+    assert patience.usual_vote == pytest.approx(0.007)
+    patience.hear(View(5), now + 1.0)
+    patience.enter(View(6), now + 3.0, notarized=False)
+    patience.hear(View(6), now + 4.0)
+    patience.enter(View(9), now + 9.0, notarized=True)
+    patience.enter(View(10), now + 10.0, notarized=True)
+    assert patience.usual_vote == pytest.approx(0.007)
+    assert patience.usual_round == 0.0
 
 
 def test_a_machine_that_became_slower_for_good_is_the_measure_after_a_while() -> None:

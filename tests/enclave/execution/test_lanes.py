@@ -6,6 +6,7 @@ import pytest
 from tests.enclave.chain import Chain, codes, funded, pay
 from tests.enclave.sessions.test_session_admission import closed, id_of
 
+from strongroom.enclave.execution import executor
 from strongroom.enclave.formats.envelope import transaction_id
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.primitives import DeterministicBox
@@ -62,3 +63,27 @@ def test_a_result_that_cannot_be_sealed_costs_its_own_envelope_alone(
     box = chain.executor._write_sets_at(outcome.height)
     kept = box.open(outcome.write_set, outcome.height, outcome.block, outcome.root)
     assert [kept.result_of(position) is None for position in range(3)] == [False, True, False]
+
+
+@pytest.mark.parametrize("size", [1, 3, 64, 10_000])
+def test_in_whatever_slices_a_lane_is_executed_its_outcome_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """T04: sizes of slices are code of the enclave, but nothing that two of them could disagree
+    on."""
+    chain = Chain()
+    alice, bob = funded(chain, "alice", amount=50), funded(chain, "bob", amount=50)
+    first = [pay(chain, alice, amount=number % 9) for number in range(20)]
+    second = [pay(chain, bob, amount=number % 7) for number in range(11)]
+    replica, looked = chain.new_executor(), list[int]()
+    for made in chain.blocks:
+        replica.execute(chain.run_of(made, parent=replica.header), [made.batches])
+    expected = chain.commit_lanes({0: [first[:13], first[13:]], 2: [second]})
+    made = chain.blocks[-1]
+    monkeypatch.setattr(executor, "SLICE_ENVELOPES", size)
+    replica._on_slice = lambda: looked.append(replica.height)
+    (outcome,) = replica.execute(chain.run_of(made, parent=replica.header), [made.batches])
+    assert outcome.encode() == expected.encode()
+    assert replica.root == chain.executor.root
+    assert len(looked) == -(-len(first) // size) + -(-len(second) // size)
+    assert set(looked) == {made.header.height - 1}, "nothing shows a block before its end"

@@ -97,13 +97,13 @@ class Intake:
             delay: seconds that signing takes.
         """
         if self._begun is None and self._waiting and not self._batching:
-            self._begin(now + delay)
+            self._begin(now, now + delay)
         if self._begun is None or now < self._begun[2]:
             return None
         (lane, header, _), self._begun = self._begun, None
         return lane.complete(self._role.node_key.sign(header.signed_bytes(self._role.chain)))
 
-    def _begin(self, due: float) -> None:
+    def _begin(self, now: float, due: float) -> None:
         run, replica = self._participant.run, self._participant.replica
         lane, own = run.lane, run.own
         while self._waiting:
@@ -122,7 +122,9 @@ class Intake:
             if transaction in self._store.seen:
                 continue
             self._batching = (transaction,)
-            self._begun = lane, lane.begin([transaction], replica.state.final_cut[own]), due
+            header = lane.begin([transaction], replica.state.final_cut[own])
+            replica.state.make_batch(header.sequence, now)
+            self._begun = lane, header, due
             return
 
     def batched(self) -> None:
