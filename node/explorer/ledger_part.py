@@ -41,8 +41,8 @@ from strongroom.node.ledger.index_view import IndexView, NoIndex
 from strongroom.node.ledger.outcome_record import joined, with_ids
 from strongroom.node.ledger.outcome_wish import read_wish
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.ledger.stored_tree import StoredTree
 from strongroom.node.ledger.store import Finding, IdKnown
+from strongroom.node.ledger.stored_tree import StoredTree
 from strongroom.node.ledger.transaction_table import Found
 
 UNCERTIFIED_WALK_MAX = 1_024
