@@ -13,15 +13,8 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Height
-from strongroom.enclave.formats.outcome import Outcome
-from strongroom.node.ledger.block_record import (
-    StoredBlock,
-    header_and_certificate,
-    header_hash,
-    id_at,
-    ids_of,
-)
-from strongroom.node.ledger.outcome_record import joined, without_ids
+from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.ledger_form import LedgerForm
 from strongroom.node.ledger.segments import SEGMENT_BYTES_MAX
 from strongroom.node.ledger.store import BlockStore
 
@@ -47,17 +40,7 @@ def open_store(directory: Path, segment_bytes_max: int = SEGMENT_BYTES_MAX) -> B
         CorruptRecord: see `BlockStore.open`.
         DiskFault: likewise.
     """
-    return BlockStore.open(
-        directory,
-        transactions_of,
-        hash_of=header_hash,
-        leaf_of=leaf_of,
-        record_of=without_ids,
-        whole_of=joined,
-        ids_of=ids_of,
-        id_at=id_at,
-        segment_bytes_max=segment_bytes_max,
-    )
+    return BlockStore.open(directory, LedgerForm(), segment_bytes_max=segment_bytes_max)
 
 
 def outcome_at(store: BlockStore, height: int) -> bytes:
@@ -101,13 +84,3 @@ def stored_runs(store: BlockStore, above: Height) -> Iterator[Run]:
         if block.certificate is not None:
             yield Run(blocks=tuple(blocks), certificate=block.certificate)
             blocks = []
-
-
-def leaf_of(outcome: bytes) -> bytes:
-    """The leaf of an outcome in the history, likewise."""
-    return Outcome.decode(outcome).history_leaf.hash
-
-
-def transactions_of(outcome: bytes) -> list[tuple[bytes, int]]:
-    """(id, code) of an outcome, for a block store that rebuilds its index."""
-    return Outcome.decode(outcome).ids_and_codes()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import Chain
+from tests.node.ledger.ledgers import UnreadForm
 
 from strongroom.consensus.types import Height
 from strongroom.enclave.formats.history import HistoryTree
@@ -36,7 +37,7 @@ def folder(tmp_path: Path) -> Iterator[tuple[Chain, BlockStore, WriteAheadLog, S
     chain = Chain()
     for _ in range(BLOCKS):
         chain.commit()
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     for made in chain.blocks:
         store.append_block(
             made.header.height,

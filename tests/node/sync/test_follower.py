@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import Chain
+from tests.node.ledger.ledgers import UnreadForm
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
@@ -137,7 +138,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     chain = Chain()
     for _ in range(5):
         chain.commit()
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     for made in chain.blocks:
         store.append_block(
             made.header.height,
@@ -276,7 +277,7 @@ async def test_T31_no_peer_makes_this_node_read_its_archive(
     assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
     assert wanted == [1], "asked for: it is recalled"
     assert read == [], "not on the event loop"
-    store.archived.add_recalled(1, Path("gone"))
+    store.archived.recalled.add(1, Path("gone"))
     assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
     rest = Outcomes(Height(3), tuple(good[2:]))
     assert len(follower._chain.decode(PEER, rest, Height(3)).outcomes) == len(good[2:])
