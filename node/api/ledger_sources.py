@@ -4,7 +4,7 @@ Owns the shape alone, so that both give the same documents by the same code.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.types import TransactionId
@@ -14,6 +14,8 @@ from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.transaction_table import Found
 
+_T = TypeVar("_T")
+
 
 class Records(Protocol):
     """Blocks and outcomes by height, transactions by id (node/ledger/store.py)."""
@@ -22,7 +24,9 @@ class Records(Protocol):
     def newest_block(self) -> int: ...
     def block(self, height: int) -> bytes | None: ...
     def outcome(self, height: int) -> bytes | None: ...
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None: ...
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], _T]
+    ) -> Callable[[], _T] | None: ...
     def find_transaction(self, identifier: bytes) -> Found | None: ...
     def find_block(self, hash: bytes) -> int | None: ...
 

@@ -10,6 +10,7 @@ from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.api.ledger_sources import Records
+from strongroom.node.ledger.decoding import outcome_of
 from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
 
@@ -32,7 +33,7 @@ class PlaceDesk:
         height, position = found.height, found.position
         if found.code not in WITH_RESULT:
             return Place(id, Height(height), position, found.code, b"")
-        read = self._store.reading(Kind.OUTCOME, height)
+        read = self._store.reading(Kind.OUTCOME, height, outcome_of(height))
         if read is None:
             raise InvariantBroken(f"height {height} is in the index and has no outcome")
 
@@ -42,8 +43,8 @@ class PlaceDesk:
 
         return place
 
-    def _outcome(self, height: int, read: Callable[[], bytes]) -> Outcome:
+    def _outcome(self, height: int, read: Callable[[], Outcome]) -> Outcome:
         kept = self._kept
         if kept is None or kept[0] != height:
-            kept = self._kept = (height, Outcome.decode(read()))
+            kept = self._kept = (height, read())
         return kept[1]

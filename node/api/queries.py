@@ -78,7 +78,7 @@ class QueryDesk:
         """The outcome of the block that executed it: megabytes, read beside the event loop."""
         store = self._sources.store
         found = store.find_transaction(id)
-        read = None if found is None else store.reading(Kind.OUTCOME, found.height)
+        read = None if found is None else store.reading(Kind.OUTCOME, found.height, bytes)
         return b"" if read is None else await asyncio.to_thread(read)
 
     async def _overcome(self, refusal: Refusal, deadline: float) -> None:

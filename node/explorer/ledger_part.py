@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
@@ -48,6 +48,7 @@ UNCERTIFIED_WALK_MAX = 1_024
 WISH_WALK_MAX = 256
 """Heights below a terminal block at which the wish for the next epoch is looked for."""
 BLOCKS_KEPT_MAX = 128
+_T = TypeVar("_T")
 _FAULTS = (AttestationError, NoIndex, NotCanonical, OperatorFault, PeerFault, ReceiptInvalid)
 
 
@@ -96,10 +97,12 @@ class PartStore:
         """The payload of an outcome; None if there is none of this height."""
         return self._at(height)[1] if 1 <= height <= self.newest_outcome else None
 
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
-        """What gives a record's payload; None if there is none."""
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], _T]
+    ) -> Callable[[], _T] | None:
+        """What gives a record, decoded; None if there is none."""
         data = self.block(height) if kind == Kind.BLOCK else self.outcome(height)
-        return None if data is None else lambda: data
+        return None if data is None else lambda: decode(data)
 
     def find_transaction(self, identifier: bytes) -> Found:
         """Where a transaction was executed.

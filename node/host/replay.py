@@ -15,13 +15,13 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Digest, Epoch, Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded
 from strongroom.node.ledger.reading import (
     APPLY_BLOCKS_MAX,
     APPLY_BYTES_MAX,
+    decoded_outcome_at,
     header_at,
     outcome_at,
 )
@@ -77,7 +77,7 @@ def _newest_anchor(store: BlockStore) -> Anchor | None:
 
 def _completed(history: HistoryTree, store: BlockStore) -> HistoryTree:
     for height in range(history.size, store.newest_outcome + 1):
-        history.append(Outcome.decode(outcome_at(store, height)).history_leaf)
+        history.append(decoded_outcome_at(store, height).history_leaf)
         if height % PROGRESS_BLOCKS == 0:
             log.info("replay.history", height=height, of=store.newest_outcome)
     return history
@@ -115,7 +115,7 @@ async def replay(
         log.info("replay.keys_needed", reason=str(refusal))
     past = StoredPast(store, history)
     return Replayed(
-        start=start_after_restart(past, epochs, read_log(wal.replay()), own, log_lost=wal.created),
+        start=start_after_restart(past, epochs, wal.read(read_log), own, log_lost=wal.created),
         applied=applied,
     )
 

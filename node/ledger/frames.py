@@ -35,6 +35,8 @@ HEADER_SIZE = _HEADER.size + 4
 _FRAME = struct.Struct(">4sII")
 FRAME_SIZE = _FRAME.size
 _DURABLE_BEFORE = 1 << 31
+_OFFSET_MAX = (1 << 63) - 1
+"""What a file can have, by the system's word."""
 _SECTOR = 512
 """Bytes that a disk writes whole or not at all."""
 
@@ -151,6 +153,8 @@ def read_frame(path: Path, marker: bytes, offset: int, size: int) -> Frame:
     Raises:
         CorruptRecord: no intact record of that size stands there, or the file cannot be read.
     """
+    if not (0 <= offset <= _OFFSET_MAX and 0 < size <= FRAME_SIZE + RECORD_BYTES_MAX):
+        raise CorruptRecord(path, offset, f"no record has {size} bytes there")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:

@@ -42,7 +42,7 @@ class PayloadForm(Protocol):
 
 
 @contextmanager
-def damage_named(path: Path, offset: int, height: int) -> Iterator[None]:
+def damage_named(path: Path, offset: int, height: int | None) -> Iterator[None]:
     """What a form refuses is damage, whatever the record's checksum says: whoever writes a disk
     writes that too (T40).
 

@@ -8,6 +8,7 @@ know where records stand (pending_index.py), and what payloads are (payload_form
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import TypeVar
 
 from strongroom.node.ledger.archive.archived import Archived
 from strongroom.node.ledger.frames import CorruptRecord
@@ -21,6 +22,7 @@ Below = tuple[bytes, Sequence[bytes]]
 """What an outcome leaves to its block: the block's digest, and its ids by position."""
 Places = Sequence[Location | None]
 """Where a payload stands: a block's record, or a block's and then its outcome's."""
+_T = TypeVar("_T")
 
 
 class RecordReader:
@@ -56,6 +58,29 @@ class RecordReader:
             self._index.distrust()
             self.on_damage(damage)
             raise
+
+    def decoded(self, kind: Kind, height: int, places: Places, decode: Callable[[bytes], _T]) -> _T:
+        """The same, decoded: what that refuses is damage, as it is of a record that was kept.
+
+        Raises:
+            CorruptRecord: also when `decode` raises NotCanonical.
+            SegmentMissing, SegmentDamaged: as `read`.
+        """
+        payload = self.read(kind, height, places)
+        try:
+            with self._damage_of(kind, height, places[-1]):
+                return decode(payload)
+        except CorruptRecord as damage:
+            self._index.distrust()
+            self.on_damage(damage)
+            raise
+
+    def _damage_of(
+        self, kind: Kind, height: int, place: Location | None
+    ) -> AbstractContextManager[None]:
+        if self._archived.holds(kind, height):
+            return damage_named(self._archived.directory, 0, height)
+        return self.damage_at(height, place)
 
     def _record_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
         if place is None:

@@ -10,7 +10,7 @@ Refuses to know how bytes are framed (frames.py), and what blocks and outcomes m
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from strongroom.node.ledger.archive.archived import Archived
 from strongroom.node.ledger.archive.contents import Contents, Summary
@@ -30,6 +30,8 @@ from strongroom.node.ledger.segments import (
 )
 from strongroom.node.ledger.transaction_table import Found
 from strongroom.node.machine.durable_files import disk_faults
+
+_T = TypeVar("_T")
 
 
 def open_archived(directory: Path, *, read_only: bool = False) -> Archived:
@@ -189,11 +191,14 @@ class BlockStore:
         """What `leaf` gives for heights 1 to `last`, up to the first of which nothing is known."""
         return self._pending.leaves(last)
 
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
-        """What reads a record's payload in any thread, while this one goes on appending; None if
-        there is none.
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], _T]
+    ) -> Callable[[], _T] | None:
+        """What reads and decodes a record's payload in any thread, while this one goes on
+        appending; None if there is none.
 
-        The result raises CorruptRecord as `block` does; `on_damage` is then called in its thread.
+        The result raises CorruptRecord as `block` does, and when `decode` refuses the payload:
+        whoever wrote it has written its checksum too. `on_damage` is then called in its thread.
         """
         newest = self.newest_block if kind == Kind.BLOCK else self.newest_outcome
         if not 1 <= height <= newest:
@@ -202,7 +207,12 @@ class BlockStore:
         for place in places:
             if place is not None:
                 self._segments.make_readable(place)
-        return lambda: self._reader.read(kind, height, places)
+        return lambda: self._reader.decoded(kind, height, places, decode)
+
+    def decoded(self, kind: Kind, height: int, decode: Callable[[bytes], _T]) -> _T | None:
+        """The same, now."""
+        read = self.reading(kind, height, decode)
+        return None if read is None else read()
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction (id, 32 bytes) was executed, else where it was first refused, synced

@@ -138,10 +138,12 @@ class Archived:
             self.on_wanted(first)
         return at_hand
 
-    def epochs(self) -> Iterator[bytes]:
-        """How epochs were opened by archived blocks, in order, encoded."""
+    def epochs(self) -> Iterator[tuple[bytes, Path]]:
+        """How epochs were opened by archived blocks, in order, encoded; and the file that says
+        so."""
         for one in self._summaries:
-            yield from one.epochs
+            for entry in one.epochs:
+                yield entry, self._path(one.first)
 
     def records(self) -> Iterator[tuple[Kind, int, Location, Row]]:
         """Every archived record as an index wants it, in order of segments.

@@ -27,10 +27,13 @@ def read_where(directory: Path) -> Where | None:
     path = directory / _WHERE
     try:
         value = json.loads(path.read_bytes())
-        return Where(str(value["id"]), Path(value["directory"]))
+        id, where = value["id"], value["directory"]
+        if type(id) is not str or type(where) is not str or "\0" in where:
+            raise TypeError("id and directory are text")
+        return Where(id, Path(where))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptRecord(path, 0, f"says of no archive: {error}") from None
 
 

@@ -33,9 +33,12 @@ class Store:
                 return Found(HEIGHT, position, code)
         return None
 
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], Any]
+    ) -> Callable[[], Any] | None:
         """What reads it."""
-        return OUTCOME.encode if (kind, height) == (Kind.OUTCOME, HEIGHT) else None
+        known = (kind, height) == (Kind.OUTCOME, HEIGHT)
+        return (lambda: decode(OUTCOME.encode())) if known else None
 
 
 @pytest.mark.parametrize("position", range(3))

@@ -14,6 +14,7 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.host.replay import Replayed, read_history, replay
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.sync.snapshots import SnapshotFolder
@@ -71,7 +72,7 @@ def test_the_history_is_the_same_whatever_the_index_kept_of_it(
     anchored = chain.blocks[-1].header.anchor.height
     assert 1 < anchored < BLOCKS
     read: list[int] = []
-    leaves, outcome = store.leaves, store.outcome
+    leaves, decoded = store.leaves, store.decoded
     changes: dict[str, dict[int, bytes | None]] = {
         "all": {},
         "one is missing": {2: None},
@@ -80,9 +81,9 @@ def test_the_history_is_the_same_whatever_the_index_kept_of_it(
     }
     changed = changes[kept]
 
-    def outcome_read(at: int) -> Any:
-        read.append(at)
-        return outcome(at)
+    def noted(kind: Kind, at: int, decode: Any) -> Any:
+        read.extend([at] if kind == Kind.OUTCOME else [])
+        return decoded(kind, at, decode)
 
     def kept_leaves(last: int) -> list[bytes]:
         found: list[bytes] = []
@@ -95,7 +96,7 @@ def test_the_history_is_the_same_whatever_the_index_kept_of_it(
         return found
 
     monkeypatch.setattr(store, "leaves", kept_leaves)
-    monkeypatch.setattr(store, "outcome", outcome_read)
+    monkeypatch.setattr(store, "decoded", noted)
     expected = history_of(chain)
     made = read_history(store, chain.genesis)
     assert (made.size, made.root()) == (expected.size, expected.root())

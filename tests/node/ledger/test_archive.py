@@ -125,7 +125,7 @@ def test_everything_is_read_from_the_archive_as_it_was_before(
     check(store, BLOCKS, BLOCKS)
     for height in range(1, BLOCKS + 1):
         for kind, made in ((Kind.BLOCK, block), (Kind.OUTCOME, outcome)):
-            reading = store.reading(kind, height)
+            reading = store.reading(kind, height, bytes)
             assert reading is not None
             assert reading() == made(height)
     store.close()
@@ -135,7 +135,7 @@ def test_a_reading_that_began_before_its_segment_went_still_reads_it(
     home: Path, archive: Path
 ) -> None:
     store = opened(home)
-    readings = [store.reading(Kind.BLOCK, height) for height in range(1, BLOCKS + 1)]
+    readings = [store.reading(Kind.BLOCK, height, bytes) for height in range(1, BLOCKS + 1)]
     with take(store, home, archive) as taken:
         while move(store, taken, BLOCKS):
             pass

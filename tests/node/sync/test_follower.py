@@ -27,6 +27,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
 from strongroom.node.ledger.archive.faults import SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.catch_up_events import MoreToRead, OutcomesCame, Tick
 from strongroom.node.sync.follower import Follower
@@ -257,18 +258,18 @@ async def test_T31_no_peer_makes_this_node_read_its_archive(
     await bench.until(lambda: bench.links.asked)
     store = bench.pipeline.store
     away = SegmentMissing(Path("blocks-000000000001.log"), 1, 2, "cannot be read")
-    block = store.block
+    decoded = store.decoded
 
-    def archived(height: int) -> bytes | None:
+    def archived(kind: Kind, height: int, decode: Any) -> Any:
         if height <= 2:
             read.append(height)
             raise away
-        return block(height)
+        return decoded(kind, height, decode)
 
     follower, good = bench.follower, outcomes_of(bench.chain)
     answer = Outcomes(Height(1), tuple(good))
     wanted, read = list[int](), list[int]()
-    monkeypatch.setattr(store, "block", archived)
+    monkeypatch.setattr(store, "decoded", archived)
     monkeypatch.setattr(store.archived, "holds", lambda _, height: height <= 2)
     monkeypatch.setattr(store.archived, "_of", lambda _, height: SimpleNamespace(first=1))
     store.archived.on_wanted = wanted.append
