@@ -79,7 +79,7 @@ class RecordReader:
         self, kind: Kind, height: int, place: Location | None
     ) -> AbstractContextManager[None]:
         if self._archived.holds(kind, height):
-            return damage_named(self._archived.directory, 0, height)
+            return damage_named(self._archived.contents_of(kind, height), 0, height)
         return self.damage_at(height, place)
 
     def _record_at(self, kind: Kind, height: int, place: Location | None) -> bytes:
@@ -92,7 +92,7 @@ class RecordReader:
             record = self._archived.read(kind, height)
             if kind == Kind.BLOCK:
                 return record
-            with damage_named(self._archived.directory, 0, height):
+            with damage_named(self._archived.contents_of(kind, height), 0, height):
                 return self._form.whole_of(record, *self._archived.below(height))
         except CorruptRecord as damage:  # of the contents: this node's own disk
             self.on_damage(damage)
@@ -154,8 +154,7 @@ class RecordReader:
 
     def _id_at(self, found: Found, place: Location | None) -> bytes:
         if self._archived.holds(Kind.BLOCK, found.height):  # the archive is not asked
-            ids = self._archived.below(found.height)[1]
-            return ids[found.position] if found.position < len(ids) else b""
+            return self._archived.id_at(found.height, found.position)
         if place is None:
             return b""
         block = self.read(Kind.BLOCK, found.height, [place])

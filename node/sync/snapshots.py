@@ -120,7 +120,8 @@ class SnapshotFolder:
                 int,
                 name=_NAMED,
             )
-            return Height(due), codec.unsigned(count, name="count", value_max=CHUNKS_MAX)
+            due = Height(codec.unsigned(due, name="due"))
+            return due, codec.unsigned(count, name="count", value_max=CHUNKS_MAX)
         except (OSError, NotCanonical) as error:
             raise SnapshotDamaged(f"{_NAMED}: {error}") from None
 

@@ -5,27 +5,15 @@ was recalled (recalled.py), else from the archive (source.py), and compared with
 to know when a segment may go: node/host/archiving.py.
 """
 
-import threading
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from strongroom.node.ledger.archive.contents import (
-    Contents,
-    Row,
-    Summary,
-    digest_of,
-    records_of,
-)
-from strongroom.node.ledger.archive.contents_file import (
-    contents_file,
-    encode_contents,
-    first_of,
-    read_contents,
-    read_summary,
-)
-from strongroom.node.ledger.archive.recalled import RECALLED_MAX, Recalled
+from strongroom.node.ledger.archive.contents import Contents, Row, Summary, digest_of
+from strongroom.node.ledger.archive.contents_file import contents_file, encode_contents, first_of
+from strongroom.node.ledger.archive.contents_reader import ContentsReader
+from strongroom.node.ledger.archive.faults import ContentsDamaged
+from strongroom.node.ledger.archive.recalled import Recalled
 from strongroom.node.ledger.archive.source import ArchiveSource
 from strongroom.node.ledger.archive.where import Where, read_where, write_where
 from strongroom.node.ledger.frames import CorruptRecord
@@ -37,9 +25,6 @@ from strongroom.node.machine.durable_files import (
     write_atomic,
 )
 
-CONTENTS_KEPT_MAX = RECALLED_MAX + 2
-"""Files of contents in memory: of what is recalled, and of what is read besides."""
-
 
 class Archived:
     """The archived segments of one block store. Any thread may read; one adds."""
@@ -49,8 +34,8 @@ class Archived:
         self._directory = directory
         self._summaries: list[Summary] = []
         """Of those whose file is not here any more, in order of height; replaced, never changed."""
-        self._contents: OrderedDict[int, Contents] = OrderedDict()
-        self._lock = threading.Lock()
+        self._readers: dict[int, ContentsReader] = {}
+        """By first height: of these, and of the one that is about to go."""
         self.source = ArchiveSource(where)
         self.recalled = Recalled(directory / "recalled", self.source)
         self.on_wanted: Callable[[int], None] = lambda _: None
@@ -76,11 +61,12 @@ class Archived:
             first for entry in directory.iterdir() if (first := first_of(entry.name)) is not None
         )
         gone = [first for first in known if first not in live]
-        archived._summaries = [
-            read_summary(archived._path(first), first)
+        archived._readers = {
+            first: ContentsReader(archived._path(first), first)
             for first in known
             if gone and first <= gone[-1]
-        ]
+        }
+        archived._summaries = [one.summary for one in archived._readers.values()]
         archived._check_order()
         if not read_only:
             archived.recalled.begin()
@@ -91,9 +77,8 @@ class Archived:
         for summary in self._summaries:
             follows = (before.block + 1, before.outcome + 1)
             if (summary.first, summary.outcome_first) != follows:
-                raise CorruptRecord(
-                    self._path(before.block + 1), 0, "contents are missing", before.block + 1
-                )
+                first = before.block + 1
+                raise ContentsDamaged(self._path(first), 0, "contents are missing", first)
             before = summary.reached
 
     # --- what is archived ---
@@ -146,13 +131,14 @@ class Archived:
                 yield entry, self._path(one.first)
 
     def records(self) -> Iterator[tuple[Kind, int, Location, Row]]:
-        """Every archived record as an index wants it, in order of segments.
+        """Every archived record as an index wants it, in order of segments; one portion of their
+        contents is in memory at a time.
 
         Raises:
-            CorruptRecord: contents are damaged.
+            ContentsDamaged: contents are damaged.
         """
         for first in [one.first for one in self._summaries]:
-            for kind, height, row in records_of(read_contents(self._path(first), first)):
+            for kind, height, row in self._readers[first].records():
                 yield kind, height, row.place(first), row
 
     # --- reading ---
@@ -162,10 +148,9 @@ class Archived:
 
         Raises:
             SegmentMissing, SegmentDamaged: it cannot be given.
-            CorruptRecord: this node's own contents are damaged.
+            ContentsDamaged: this node's own contents are damaged.
         """
-        summary = self._of(kind, height)
-        row = self._read_contents(summary.first).row(kind, height)
+        summary, row = self._of(kind, height), self._row(kind, height)
         frame = self.recalled.read(summary, row)
         if frame is None or digest_of(frame.kind, frame.payload) != row.digest:
             frame = self.source.read(summary, row)
@@ -181,31 +166,32 @@ class Archived:
         position; the archive is not asked.
 
         Raises:
-            CorruptRecord: this node's own contents are damaged.
+            ContentsDamaged: this node's own contents are damaged.
         """
         block = self._row(Kind.BLOCK, height)
         told = self._row(Kind.OUTCOME, height) if self.holds(Kind.OUTCOME, height) else block
         return block.hash, (block.ids or told.ids).alone
 
+    def id_at(self, height: int, position: int) -> bytes:
+        """The id at a position of an archived block, b"" if there is none: one portion of its
+        contents is read, and the archive is not asked.
+
+        Raises:
+            ContentsDamaged: this node's own contents are damaged.
+        """
+        kind = Kind.OUTCOME if self.holds(Kind.OUTCOME, height) else Kind.BLOCK
+        return self._readers[self._of(kind, height).first].id_at(kind, height, position)
+
+    def contents_of(self, kind: Kind, height: int) -> Path:
+        """The file that tells of an archived record."""
+        return self._path(self._of(kind, height).first)
+
     def _row(self, kind: Kind, height: int) -> Row:
-        return self._read_contents(self._of(kind, height).first).row(kind, height)
+        return self._readers[self._of(kind, height).first].row(kind, height)
 
     def _of(self, kind: Kind, height: int) -> Summary:
         known = self._summaries
         return known[bisect_left(known, height, key=lambda one: one.reached.of(kind))]
-
-    def _read_contents(self, first: int) -> Contents:
-        with self._lock:
-            found = self._contents.get(first)
-            if found is not None:
-                self._contents.move_to_end(first)
-                return found
-        found = read_contents(self._path(first), first)
-        with self._lock:
-            self._contents[first] = found
-            while len(self._contents) > CONTENTS_KEPT_MAX:
-                self._contents.popitem(last=False)
-        return found
 
     # --- keeping ---
 
@@ -221,13 +207,15 @@ class Archived:
             make_directory(self._directory)
             write_atomic(path, encode_contents(contents))
         try:
-            if read_contents(path, first) != contents:
+            reader = ContentsReader(path, first)
+            if reader.whole() != contents:
                 raise DiskFault(path, "it was not read as written")
         except CorruptRecord as damage:
             raise DiskFault(path, f"it was not read as written: {damage.detail}") from None
+        self._readers[first] = reader
 
     def let_go(self, summary: Summary) -> None:
-        """From now on read it from the archive."""
+        """From now on read it from the archive; its contents are kept."""
         self._summaries = [*self._summaries, summary]
 
     def recall(self, first: int) -> Path:

@@ -7,7 +7,6 @@ record that comes from there is compared with its digest. Refuses to know how th
 (contents_file.py), and where the archive is.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -75,20 +74,7 @@ class Contents:
     rows: dict[Kind, list[Row]] = field(default_factory=lambda: {kind: [] for kind in Kind})
     """By kind, in order of height."""
 
-    def row(self, kind: Kind, height: int) -> Row:
-        """Of a record that the summary holds."""
-        first = self.summary.first if kind == Kind.BLOCK else self.summary.outcome_first
-        return self.rows[kind][height - first]
-
 
 def digest_of(kind: int, payload: bytes) -> bytes:
     """Of a record as it is framed."""
     return sha256(bytes((kind,)) + payload).digest()
-
-
-def records_of(contents: Contents) -> Iterator[tuple[Kind, int, Row]]:
-    """Kind, height and row of every record, blocks first."""
-    made = contents.summary
-    for kind, first in ((Kind.BLOCK, made.first), (Kind.OUTCOME, made.outcome_first)):
-        for height, row in enumerate(contents.rows[kind], first):
-            yield kind, height, row

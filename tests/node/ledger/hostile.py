@@ -17,7 +17,7 @@ class Hostile:
     """Draws what may stand in a record's place, from a seed."""
 
     def __init__(self, seed: int) -> None:
-        self._draw = random.Random(seed)  # noqa: S311 — of tests, drawn from a seed
+        self._draw = random.Random(seed)
 
     def record(self, data: bytes) -> bytes:
         """Another record than this one: most are nearly it, so that they get far."""

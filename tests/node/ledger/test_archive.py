@@ -32,10 +32,12 @@ from strongroom.node.ledger.archive import folder as folders
 from strongroom.node.ledger.archive import recalled as recalleds
 from strongroom.node.ledger.archive.archived import Archived
 from strongroom.node.ledger.archive.contents import Contents, Row, Summary
-from strongroom.node.ledger.archive.contents_file import read_contents
+from strongroom.node.ledger.archive.contents_file import PORTION
+from strongroom.node.ledger.archive.contents_reader import ContentsReader, read_contents
 from strongroom.node.ledger.archive.faults import (
     ArchiveRefused,
     ArchiveUnwritable,
+    ContentsDamaged,
     SegmentDamaged,
     SegmentMissing,
 )
@@ -289,17 +291,27 @@ def test_T40_another_block_with_every_checksum_right_is_not_given(
     store.close()
 
 
-def test_T40_damaged_contents_of_this_nodes_own_halt_it(home: Path, archive: Path) -> None:
+def test_T40_damaged_contents_of_this_nodes_own_halt_it(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the opening where the ends of the rows stand, by which it counts; else when it is read."""
+    monkeypatch.setattr(contents_file, "PORTION_BYTES", 300)
     move_all(home, archive)
     path = home / "archived" / "blocks-000000000001.contents"
-    flip(path, path.stat().st_size - 5)
+    portions = [one for one in read_frames(path, Purpose.CONTENTS, 1) if one.kind == PORTION]
+    assert len(portions) > 3
+    flip(path, portions[0].offset + 20)
     store = opened(home)
     damages: list[CorruptRecord] = []
     store.on_damage = damages.append
-    with pytest.raises(CorruptRecord):
+    with pytest.raises(ContentsDamaged, match=r"\.contents, byte .*intact copy"):
         store.block(1)
     assert damages
     store.close()
+    flip(path, portions[0].offset + 20)
+    flip(path, path.stat().st_size - 5)
+    with pytest.raises(ContentsDamaged, match=r"blocks-000000000001\.contents"):
+        opened(home)
 
 
 def test_T40_contents_that_are_missing_are_named(home: Path, archive: Path) -> None:
@@ -711,8 +723,8 @@ def contents_with(*counts: int, code: int = 7) -> Contents:
     made = Contents(summary)
     for height, count in enumerate(counts, 1):
         ids = Ids(os.urandom(32 * count), bytes((code,)) * count if code else b"")
-        made.rows[Kind.BLOCK].append(Row(height, 1, os.urandom(32), b"h"))
-        made.rows[Kind.OUTCOME].append(Row(height, 1, os.urandom(32), b"l", ids))
+        made.rows[Kind.BLOCK].append(Row(height, 1, os.urandom(32), b"h" * 32))
+        made.rows[Kind.OUTCOME].append(Row(height, 1, os.urandom(32), b"l" * 32, ids))
     return made
 
 
@@ -740,10 +752,13 @@ def test_rows_of_any_size_are_kept_in_pieces_and_portions(
     frames = list(read_frames(path, Purpose.CONTENTS, 1))
     assert len(frames) > 10
     assert max(frame.size for frame in frames) < 1400
-    kept = read_contents(path, 1)
-    assert kept == made
+    assert read_contents(path, 1) == made
+    kept = ContentsReader(path, 1)
     for height, count in enumerate(counts, 1):
+        assert kept.row(Kind.BLOCK, height) == made.rows[Kind.BLOCK][height - 1]
         ids = kept.row(Kind.OUTCOME, height).ids
+        at = [kept.id_at(Kind.OUTCOME, height, position) for position in range(count + 2)]
+        assert at == [*ids.alone, b"", b""]
         assert (len(ids), len(ids.alone)) == (count, count)
         assert list(ids) == [(id, code) for id in ids.alone]
 
