@@ -5,6 +5,7 @@ error of its kind, which names the file and says what to do next, never in a bar
 import json
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from itertools import pairwise
@@ -27,14 +28,17 @@ from strongroom.consensus.replica.events import (
 )
 from strongroom.consensus.replica.records import encode_record
 from strongroom.consensus.types import Height
-from strongroom.enclave.formats.outcome import Outcome
+from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.client.audit.ledger_files import read_records
 from strongroom.node.ledger import block_record, outcome_record
+from strongroom.node.ledger.archive import contents_file as contents_file_form
 from strongroom.node.ledger.archive.archived import Archived
+from strongroom.node.ledger.archive.contents import Contents, Row, Summary
 from strongroom.node.ledger.archive.contents_file import contents_file, encode_contents
 from strongroom.node.ledger.archive.contents_reader import ContentsReader
 from strongroom.node.ledger.archive.faults import ContentsDamaged
 from strongroom.node.ledger.archive.folder import Manifest, NoManifest
+from strongroom.node.ledger.archive.ids import Ids
 from strongroom.node.ledger.archive.survey import Closed, survey
 from strongroom.node.ledger.archive.where import read_where
 from strongroom.node.ledger.block_record import StoredBlock
@@ -47,7 +51,7 @@ from strongroom.node.ledger.frames import (
     read_frame,
     read_frames,
 )
-from strongroom.node.ledger.index import Entries, Index
+from strongroom.node.ledger.index import LOCATION, Entries
 from strongroom.node.ledger.ledger_form import LedgerForm
 from strongroom.node.ledger.outcome_record import with_ids, without_ids
 from strongroom.node.ledger.reading import (
@@ -224,11 +228,27 @@ def test_T40_a_block_whose_header_is_none_is_named_at_the_opening(tmp_path: Path
 
 
 def test_T40_a_record_of_another_height_is_damage_of_its_file(tmp_path: Path) -> None:
-    written(tmp_path, height=HEIGHT, kind=Kind.BLOCK, data=ledger()[0][0])
-    with closing(Index(tmp_path / "index")) as index:
-        index.trust()
-    with pytest.raises(CorruptRecord, match="height 2"), closing(open_store(tmp_path)) as store:
-        head_at(store, HEIGHT)
+    segments = Segments(tmp_path / "ledger")
+    segments.resume(Heights(), None)
+    for height in (1, 2):
+        segments.append(Kind.BLOCK, height, ledger()[0][0])
+    segments.sync()
+    segments.close()
+    with closing(open_store(tmp_path)) as store:
+        assert head_at(store, 1)[0].height == 1
+        for read in (head_at, stored_block_at):
+            with pytest.raises(CorruptRecord, match=r"height 2: it says of itself .* height 1"):
+                read(store, 2)
+
+
+def test_T40_an_outcome_whose_wish_is_none_is_damage_of_its_file(tmp_path: Path) -> None:
+    hostile = replace(Outcome.decode(outcome()), wish=b"no wish").encode()
+    written(tmp_path, height=HEIGHT, kind=Kind.OUTCOME, data=without_ids(hostile))
+    with (
+        closing(open_store(tmp_path)) as store,
+        pytest.raises(CorruptRecord, match="height 2"),
+    ):
+        decoded_outcome_at(store, HEIGHT)
 
 
 def test_T40_a_peer_is_not_blamed_for_what_this_disk_says(tmp_path: Path) -> None:
@@ -307,6 +327,9 @@ def test_T40_hostile_contents_are_read_or_named(tmp_path: Path, number: int) -> 
             reader = ContentsReader(path, 1)
             for kind, height, row in reader.records():
                 assert reader.row(kind, height) == row
+                LOCATION.pack(1, row.offset, row.size)  # the index can hold it
+                assert len(row.hash) in (0, 32)
+                assert not set(row.ids.codes) - set(map(int, Code))
                 reader.id_at(kind, height, len(row.ids))
                 with suppress(CorruptRecord):
                     read_frame(path, reader.summary.marker, row.offset, row.size)
@@ -318,6 +341,93 @@ def test_T40_hostile_contents_are_read_or_named(tmp_path: Path, number: int) -> 
     assert len(refused) > len(SEEDS) // FOUND_IN
     assert {one.path for one in refused} == {path}
     assert all("copy the archive's blocks-*.log into ledger/" in str(one) for one in refused)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda listed: (*listed[1:], listed[0]), "out of order"),
+        (lambda listed: (listed[0], *listed), "out of order"),
+        (lambda listed: ((*listed[0][:3], 1, listed[0][4]), *listed[1:]), "out of order"),
+        (lambda listed: listed[:-1], "another size"),
+        (lambda listed: ((*listed[0][:4], 0), *listed[1:]), "of no portion"),
+        (lambda listed: ((*listed[0][:4], 1 << 40), *listed[1:]), "of no portion"),
+        (lambda listed: ((7, *listed[0][1:]), *listed[1:]), "of no portion"),
+    ],
+)
+def test_T40_a_directory_of_other_portions_is_refused_at_the_opening(
+    tmp_path: Path, change: Callable[[Any], Any], reason: str
+) -> None:
+    written(tmp_path, height=HEIGHT, kind=Kind.BLOCK, data=block())
+    data, path = made_contents(tmp_path), tmp_path / contents_file(1)
+    path.write_bytes(data)
+    listed = codec.decode(list(read_frames(path, Purpose.CONTENTS, 1))[1].payload)
+    path.write_bytes(rewritten(data, 1, codec.encode(change(listed)), path))
+    with pytest.raises(ContentsDamaged, match=reason):
+        ContentsReader(path, 1)
+
+
+def test_T40_a_summary_of_heights_that_no_segment_has_is_refused(tmp_path: Path) -> None:
+    written(tmp_path, height=HEIGHT, kind=Kind.BLOCK, data=block())
+    data, path = made_contents(tmp_path), tmp_path / contents_file(1)
+    path.write_bytes(data)
+    fields = codec.decode(next(read_frames(path, Purpose.CONTENTS, 1)).payload)
+    for heights in ((0, 1, 0), (3, 0, 3), (3, 5, 3), (3, 1, 4)):
+        summary = codec.encode((*fields[:2], *heights, *fields[5:]))
+        path.write_bytes(rewritten(data, 0, summary, path))
+        with pytest.raises(ContentsDamaged, match="heights 1 to"):
+            ContentsReader(path, 1)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Row(1, 1 << 33, bytes(32), bytes(32)),
+        Row(1 << 63, 1, bytes(32), bytes(32)),
+        Row(-1, 1, bytes(32), bytes(32)),
+        Row(1, 1, bytes(32), bytes(600)),
+        Row(1, 1, bytes(32), b"", Ids(bytes(31))),
+        Row(1, 1, bytes(32), b"", Ids(bytes(32), b"\x00\x00")),
+        Row(1, 1, bytes(32), b"", Ids(bytes(32), b"\xff")),
+    ],
+)
+def test_T40_a_row_that_no_index_can_hold_is_refused(tmp_path: Path, row: Row) -> None:
+    """It ended a rebuilding of the index again and again, as a fault of the index."""
+    summary = Summary(
+        first=1,
+        last=1,
+        outcome_first=1,
+        outcome_last=1,
+        size=1,
+        digest=bytes(32),
+        marker=b"\x03\x03\x05\x05",
+    )
+    good, path = Row(1, 1, bytes(32), b""), tmp_path / contents_file(1)
+    for rows in ({Kind.BLOCK: [row], Kind.OUTCOME: [good]}, {Kind.OUTCOME: [row]}):
+        path.write_bytes(encode_contents(Contents(summary, {Kind.BLOCK: [good], **rows})))
+        with pytest.raises(ContentsDamaged, match="row"):
+            ContentsReader(path, 1)
+
+
+def test_T40_a_row_that_goes_on_otherwise_than_its_directory_says_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long row in pieces, one of which is not where the one before ends."""
+    monkeypatch.setattr(contents_file_form, "PORTION_BYTES", 300)
+    written(tmp_path, height=HEIGHT, kind=Kind.BLOCK, data=block())
+    data, path = made_contents(tmp_path), tmp_path / contents_file(1)
+    path.write_bytes(data)
+    frames = list(read_frames(path, Purpose.CONTENTS, 1))
+    listed = list(codec.decode(frames[1].payload))
+    at = [number for number, one in enumerate(listed) if one[2]][-1]
+    kind, height, position, *place = listed[at]
+    for other in ((height, position + 1), (height, position + 2)):
+        listed[at] = (kind, *other, *place)
+        path.write_bytes(rewritten(data, 1, codec.encode(tuple(listed)), path))
+        with pytest.raises(ContentsDamaged, match="no outcome 2"):
+            list(ContentsReader(path, 1).records())
+        with pytest.raises(ContentsDamaged, match="no outcome 2"):
+            ContentsReader(path, 1).row(Kind.OUTCOME, HEIGHT)
 
 
 def test_T40_a_summary_that_names_more_than_the_rows_hold_makes_no_new_ledger(
