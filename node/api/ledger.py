@@ -22,7 +22,8 @@ from strongroom.node.api.documents import (
 from strongroom.node.api.ledger_sources import LedgerSources
 from strongroom.node.api.public_state import validator_names
 from strongroom.node.faults import NotFound, NotYet
-from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
+from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.decoding import block_of, head_of, outcome_of
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.rpc.backend import Blob, Document
 
@@ -124,14 +125,13 @@ class LedgerDesk:
     def _reading(self, height: int) -> Callable[[], tuple[StoredBlock, Outcome | None]]:
         """What reads one block and its outcome, in any thread."""
         store = self._store
-        block, outcome = store.reading(Kind.BLOCK, height), store.reading(Kind.OUTCOME, height)
+        block = store.reading(Kind.BLOCK, height, block_of(height))
+        outcome = store.reading(Kind.OUTCOME, height, outcome_of(height))
         if block is None:
             raise self._no_block(height)
 
         def read() -> tuple[StoredBlock, Outcome | None]:
-            return StoredBlock.decode(block()), None if outcome is None else Outcome.decode(
-                outcome()
-            )
+            return block(), None if outcome is None else outcome()
 
         return read
 
@@ -141,12 +141,12 @@ class LedgerDesk:
 
     def header_reading(self, height: int) -> Callable[[], Document]:
         """What reads a final header with its own certificate, if it has one."""
-        read = self._store.reading(Kind.BLOCK, height)
+        read = self._store.reading(Kind.BLOCK, height, head_of(height))
         if read is None:
             raise self._no_block(height)
 
         def describe() -> Document:
-            header, certificate = header_and_certificate(read())
+            header, certificate = read()
             proof = None if certificate is None else Blob(codec.encode(certificate.to_wire()))
             return {"header": Blob(header.encoded), "certificate": proof}
 
@@ -170,14 +170,15 @@ class LedgerDesk:
         state = self._sources.state()
         executed, governance = state.executed, state.governance
         grace_ms = 0 if governance is None else governance.grace_until_ms
-        read = self._store.reading(Kind.BLOCK, executed) if grace_ms and executed > 0 else None
+        waits = grace_ms and executed > 0
+        read = self._store.reading(Kind.BLOCK, executed, head_of(executed)) if waits else None
         facts = {
             "executed": executed,
             "epoch": self._sources.epochs.epoch_at(Height(executed + 1)),
         }
 
         def describe() -> Document:
-            over = read is None or header_and_certificate(read())[0].time_ms >= grace_ms
+            over = read is None or read()[0].time_ms >= grace_ms
             return {**facts, "grace_over": over}
 
         return describe

@@ -4,15 +4,17 @@ Owns the shape alone, so that both give the same documents by the same code.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.governance.document import Document as PublicState
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
+from strongroom.node.ledger.pending_index import Finding, IdKnown
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.ledger.store import Finding, IdKnown
+
+_T = TypeVar("_T")
 
 
 class Records(Protocol):
@@ -22,7 +24,9 @@ class Records(Protocol):
     def newest_block(self) -> int: ...
     def block(self, height: int) -> bytes | None: ...
     def outcome(self, height: int) -> bytes | None: ...
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None: ...
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], _T]
+    ) -> Callable[[], _T] | None: ...
     def finding(self, identifier: bytes, told: IdKnown = ...) -> Finding: ...
     def find_block(self, hash: bytes) -> int | None: ...
 

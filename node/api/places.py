@@ -11,6 +11,7 @@ from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.api.ledger_sources import Records
+from strongroom.node.ledger.decoding import outcome_of
 from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.transaction_table import Found
@@ -66,10 +67,10 @@ class PlaceDesk:
     def _outcome(self, height: int) -> Outcome:
         kept = self._kept
         if kept is None or kept[0] != height:
-            read = self._store.reading(Kind.OUTCOME, height)
+            read = self._store.reading(Kind.OUTCOME, height, outcome_of(height))
             if read is None:
                 raise InvariantBroken(f"height {height} is in the index and has no outcome")
-            kept = self._kept = (height, Outcome.decode(read()))
+            kept = self._kept = (height, read())
         return kept[1]
 
 

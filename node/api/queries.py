@@ -81,7 +81,7 @@ class QueryDesk:
 
         def read() -> bytes:
             found = finding() if callable(finding) else finding
-            outcome = None if found is None else store.reading(Kind.OUTCOME, found.height)
+            outcome = None if found is None else store.reading(Kind.OUTCOME, found.height, bytes)
             return b"" if outcome is None else outcome()
 
         return await asyncio.to_thread(read)

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken
+from strongroom.consensus.recovery import Finality
 from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.api.documents import receipt_of
 from strongroom.node.api.ledger_sources import LedgerSources
 from strongroom.node.faults import NotFound, NotYet
-from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.node.ledger.decoding import head_of, outcome_of
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.transaction_table import Found
 from strongroom.node.rpc.backend import Document, Step
@@ -25,7 +27,7 @@ OUTCOMES_KEPT = 4
 """Decoded outcomes that are kept, each with its tree: at most some 6 MiB."""
 STEP_BLOCKS = 4
 """Blocks that one step looks at for an anchor; mostly the next one has it."""
-Read = Callable[[], bytes]
+ReadHead = Callable[[], tuple[Header, Finality | None]]
 
 
 @dataclass(slots=True)
@@ -76,7 +78,7 @@ class ReceiptDesk:
         if found is None:
             raise NotFound("no executed transaction has this id: ask again later, or check the id")
         height, position = found.height, found.position
-        read = self._store.reading(Kind.OUTCOME, height)
+        read = self._store.reading(Kind.OUTCOME, height, outcome_of(height))
         if read is None:
             raise NotYet(f"height {height} is final and not yet executed here", retry_after_ms=50)
         newest = self._store.newest_block
@@ -110,27 +112,27 @@ class ReceiptDesk:
         outcome = self._outcomes.get(found.height)
         return None if outcome is None else outcome.id_at(found.position)
 
-    def _blocks(self, heights: range) -> list[Read]:
-        readings = (self._store.reading(Kind.BLOCK, height) for height in heights)
+    def _blocks(self, heights: range) -> list[ReadHead]:
+        readings = (self._store.reading(Kind.BLOCK, at, head_of(at)) for at in heights)
         return [read for read in readings if read is not None]
 
-    def _read(self, height: int, read: Read, held: "_Held") -> None:
+    def _read(self, height: int, read: Callable[[], Outcome], held: "_Held") -> None:
         """Decode the outcome, unless somebody else has meanwhile."""
         outcome = self._outcomes.get(height)
         if outcome is None:
-            outcome = self._outcomes[height] = Outcome.decode(read())
+            outcome = self._outcomes[height] = read()
             while len(self._outcomes) > OUTCOMES_KEPT:
                 self._outcomes.popitem(last=False)
         held.outcome = outcome
 
     def _find(
-        self, height: int, position: int, held: "_Held", blocks: list[Read]
+        self, height: int, position: int, held: "_Held", blocks: list[ReadHead]
     ) -> Document | None:
         """By the first of these headers with a certificate of its own, by a quorum, whose anchor
         covers the outcome's height."""
         sources = self._sources
         for block in blocks:
-            header, certificate = header_and_certificate(block())
+            header, certificate = block()
             if isinstance(certificate, Certificate) and header.anchor.height >= height:
                 return receipt_of(
                     sources.genesis.data,

@@ -23,6 +23,7 @@ from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.outcome_wish import next_epoch
+from strongroom.node.ledger.reading import decoded_outcome_at
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.mempool.batch_pool import BatchPool
 from strongroom.node.mempool.mempool import Mempool
@@ -271,7 +272,9 @@ class Pipeline:
         """Is this outcome new here?"""
         recorded = self._store.outcome(height) if height <= self._store.newest_outcome else None
         if recorded is not None:  # before a restart, or by a peer's word that an anchor proved
-            same = recorded == data or Outcome.decode(recorded).history_leaf == outcome.history_leaf
+            same = recorded == data or (
+                decoded_outcome_at(self._store, height).history_leaf == outcome.history_leaf
+            )
             invariant(same, f"height {height} gave another outcome before")
             return False
         leaf = outcome.history_leaf

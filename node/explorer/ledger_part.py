@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
@@ -40,8 +40,8 @@ from strongroom.node.ledger.block_record import StoredBlock, header_and_certific
 from strongroom.node.ledger.index_view import IndexView, NoIndex
 from strongroom.node.ledger.outcome_record import joined, with_ids
 from strongroom.node.ledger.outcome_wish import read_wish
+from strongroom.node.ledger.pending_index import Finding, IdKnown
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.ledger.store import Finding, IdKnown
 from strongroom.node.ledger.stored_tree import StoredTree
 from strongroom.node.ledger.transaction_table import Found
 
@@ -50,6 +50,7 @@ UNCERTIFIED_WALK_MAX = 1_024
 WISH_WALK_MAX = 256
 """Heights below a terminal block at which the wish for the next epoch is looked for."""
 BLOCKS_KEPT_MAX = 128
+_T = TypeVar("_T")
 _FAULTS = (AttestationError, NoIndex, NotCanonical, OperatorFault, PeerFault, ReceiptInvalid)
 
 
@@ -97,10 +98,12 @@ class PartStore:
         """The payload of an outcome; None if there is none of this height."""
         return self._at(height)[1] if 1 <= height <= self.newest_outcome else None
 
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
-        """What gives a record's payload; None if there is none."""
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], _T]
+    ) -> Callable[[], _T] | None:
+        """What gives a record, decoded; None if there is none."""
         data = self.block(height) if kind == Kind.BLOCK else self.outcome(height)
-        return None if data is None else lambda: data
+        return None if data is None else lambda: decode(data)
 
     def find_transaction(self, identifier: bytes) -> Found:
         """Where a transaction was executed.

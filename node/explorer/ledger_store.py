@@ -7,15 +7,18 @@ Owns positions. What records mean, and whether they hold, is ledger_replay.py's.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.client.audit.ledger_files import open_segments
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.outcome_record import with_ids
+from strongroom.node.ledger.pending_index import Finding, IdKnown
 from strongroom.node.ledger.segments import Heights, Kind, Location, Segments
-from strongroom.node.ledger.store import Finding, IdKnown
 from strongroom.node.ledger.transaction_table import Found
+
+_T = TypeVar("_T")
 
 
 class FileStore:
@@ -62,11 +65,13 @@ class FileStore:
         """The payload of an outcome; None if there is none of this height."""
         return self._read(Kind.OUTCOME, height)
 
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
-        """What reads a record's payload; None if there is none."""
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], _T]
+    ) -> Callable[[], _T] | None:
+        """What reads and decodes a record; None if there is none."""
         if not 1 <= height <= len(self._places[kind]):
             return None
-        return lambda: self._read(kind, height) or b""
+        return lambda: decode(self._read(kind, height) or b"")
 
     def find_transaction(self, identifier: bytes) -> Found | None:
         """Where a transaction was executed, else where it was first refused: by looking through

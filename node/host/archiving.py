@@ -20,9 +20,9 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.archive_settings import ArchiveSettings
 from strongroom.node.execution.pipeline import Pipeline
-from strongroom.node.ledger.archive.archived import Where
 from strongroom.node.ledger.archive.faults import ArchiveFault, SegmentNotAtHand
 from strongroom.node.ledger.archive.folder import ArchiveFolder
+from strongroom.node.ledger.archive.where import Where
 from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.moving import archive_segment, remove_segment
 from strongroom.node.ledger.reading import header_at
@@ -214,10 +214,10 @@ class Archiving:
         """Have one segment here that a peer asked for; peers ask again until then."""
         first, self._wanted = self._wanted, None
         self._wake.clear()
-        if first is None or first in self._archived.recalled:
-            unread = time.monotonic() - self._archived.recalled_at
-            if self._archived.recalled and unread > RECALLED_SECONDS:
-                self._archived.forget_recalled()
+        if first is None or first in self._archived.recalled.firsts:
+            unread = time.monotonic() - self._archived.recalled.asked_at
+            if self._archived.recalled.firsts and unread > RECALLED_SECONDS:
+                self._archived.recalled.forget()
             return
         where, alarm = self._archived.where, self.alarm
         directory = Path("(unknown)") if where is None else where.directory
@@ -231,7 +231,7 @@ class Archiving:
             if self.alarm != alarm:  # it hung; whatever else is wrong is wrong as before
                 self._over()
                 self.alarm = alarm
-        self._archived.add_recalled(first, made)
+        self._archived.recalled.add(first, made)
         size = next(one.size for one in self._archived.summaries if one.first == first)
         await asyncio.sleep(size / RANGE_BYTES_PER_SECOND)
 

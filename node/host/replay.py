@@ -15,7 +15,6 @@ from strongroom.consensus.epochs import EpochChain
 from strongroom.consensus.recovery import RecoveryCertificate
 from strongroom.consensus.types import Epoch, Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree, genesis_leaf
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded
@@ -23,6 +22,7 @@ from strongroom.node.ledger.index import IndexDamaged
 from strongroom.node.ledger.reading import (
     APPLY_BLOCKS_MAX,
     APPLY_BYTES_MAX,
+    decoded_outcome_at,
     header_at,
     outcome_at,
 )
@@ -85,7 +85,7 @@ def _kept_tree(store: BlockStore, genesis: VerifiedGenesis, anchor: Anchor | Non
     if anchor and tree.root() != anchor.root:
         raise store.history_damage("it does not come to the anchored root")
     for height in range(size, store.newest_outcome + 1):
-        tree.append(Outcome.decode(outcome_at(store, height)).history_leaf.hash)
+        tree.append(decoded_outcome_at(store, height).history_leaf.hash)
         if height % PROGRESS_BLOCKS == 0:
             log.info("replay.history", height=height, of=store.newest_outcome)
     return tree
@@ -132,7 +132,7 @@ async def replay(
         log.info("replay.keys_needed", reason=str(refusal))
     past = StoredPast(store, history)
     return Replayed(
-        start=start_after_restart(past, epochs, read_log(wal.replay()), own, log_lost=wal.created),
+        start=start_after_restart(past, epochs, wal.read(read_log), own, log_lost=wal.created),
         applied=applied,
     )
 

@@ -103,11 +103,21 @@ def id_at(data: bytes, position: int) -> bytes:
 
 
 def header_hash(data: bytes) -> bytes:
-    """The digest of a stored block's header; its batches are not even read."""
-    unpacker = msgpack.Unpacker(raw=False, max_buffer_size=max(len(data), 1))
+    """The digest of a stored block's header; its batches are not even read.
+
+    Raises:
+        NotCanonical: no bytes stand where a header must.
+    """
+    unpacker = msgpack.Unpacker(raw=False, max_buffer_size=HEAD_BYTES_MAX)
     unpacker.feed(data[:HEAD_BYTES_MAX])
-    unpacker.read_array_header()
-    return labels.labelled_digest(labels.HEADER, unpacker.unpack())
+    try:
+        unpacker.read_array_header()
+        header = unpacker.unpack()
+    except (ValueError, msgpack.exceptions.UnpackException) as error:
+        raise NotCanonical(f"stored block: {type(error).__name__}") from None
+    if type(header) is not bytes:
+        raise NotCanonical("stored block: no header")
+    return labels.labelled_digest(labels.HEADER, header)
 
 
 def _payloads(data: bytes) -> Iterator[tuple[BatchHeader, object]]:

@@ -29,6 +29,8 @@ from strongroom.consensus.errors import OperatorFault, invariant
 MAGIC = b"SRLOG1"
 RECORD_BYTES_MAX = 64 * 1024 * 1024
 """Type and payload of one record."""
+OFFSET_MAX = (1 << 63) - 1
+"""What a file can have, by the system's word."""
 MARKER_SIZE = 4
 _HEADER = struct.Struct(">6sBQ4s")
 HEADER_SIZE = _HEADER.size + 4
@@ -57,8 +59,10 @@ class CorruptRecord(OperatorFault):
         height: lowest height that the damage can concern, in a block store.
     """
 
+    advice = "put an intact copy back"
+
     def __init__(self, path: Path, offset: int, detail: str, height: int | None = None) -> None:
-        where, hint = f"{path}, byte {offset}", "put an intact copy back"
+        where, hint = f"{path}, byte {offset}", self.advice
         if height is not None:
             where += f", height {height}"
             hint += (
@@ -151,6 +155,8 @@ def read_frame(path: Path, marker: bytes, offset: int, size: int) -> Frame:
     Raises:
         CorruptRecord: no intact record of that size stands there, or the file cannot be read.
     """
+    if not (0 <= offset <= OFFSET_MAX and 0 < size <= FRAME_SIZE + RECORD_BYTES_MAX):
+        raise CorruptRecord(path, offset, f"no record has {size} bytes there")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:

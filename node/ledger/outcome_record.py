@@ -76,7 +76,10 @@ def parts_of(record: bytes) -> Parts:
     value = codec.decode(record)
     if type(value) is not tuple or len(value) < 8 or type(value[5]) is not tuple:
         raise NotCanonical("outcome record: not as many fields as an outcome has")
-    return Parts(len(value[4]), sum(map(len, value[5])), len(value[7]))
+    results, counted = value[5], (value[4], value[7])
+    if {bytes} < {bytes, *map(type, (*results, *counted))}:
+        raise NotCanonical("outcome record: codes, results and write set are bytes")
+    return Parts(len(value[4]), sum(map(len, results)), len(value[7]))
 
 
 def _ids_of(data: bytes) -> tuple[bytes, int, int]:

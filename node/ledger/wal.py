@@ -7,18 +7,19 @@ the one that counts. Owns the rotation. Refuses to know what the records mean.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import structlog
 
-from strongroom.consensus.errors import invariant
+from strongroom.consensus.errors import NotCanonical, invariant
 from strongroom.node.ledger.durable_writer import FrameWriter
 from strongroom.node.ledger.frames import (
     FRAME_SIZE,
     HEADER_SIZE,
     CorruptRecord,
+    Frame,
     Purpose,
     TornTail,
     cut,
@@ -32,6 +33,7 @@ EMPTY_SIZE = HEADER_SIZE + FRAME_SIZE + 1
 """Bytes of a file that holds only the marker."""
 
 _NAME = re.compile(r"wal-(\d{12,})\.log")
+_T = TypeVar("_T")
 
 log = structlog.get_logger()
 
@@ -108,10 +110,34 @@ class WriteAheadLog:
         Raises:
             CorruptRecord: the file was damaged since it was opened.
         """
+        for frame in self._frames():
+            yield frame.kind, frame.payload
+
+    def read(self, decode: Callable[[Iterator[tuple[int, bytes]]], _T]) -> _T:
+        """What `decode` makes of every record; what it refuses is damage of this file, whatever the
+        record's checksum says (T40).
+
+        Raises:
+            CorruptRecord: the file was damaged, or a record is none.
+        """
+        offset = 0
+
+        def told() -> Iterator[tuple[int, bytes]]:
+            nonlocal offset
+            for frame in self._frames():
+                offset = frame.offset
+                yield frame.kind, frame.payload
+
+        try:
+            return decode(told())
+        except NotCanonical as error:
+            raise CorruptRecord(self._writer.path, offset, f"no record: {error}") from error
+
+    def _frames(self) -> Iterator[Frame]:
         self._writer.flush()
         for frame in read_frames(self._writer.path, Purpose.LOG, self._number):
             if frame.kind != CHECKPOINT:
-                yield frame.kind, frame.payload
+                yield frame
 
     def rotate(self, carry: Iterable[tuple[int, bytes]]) -> None:
         """Begin a new file with the carried records (which may come from `replay`), and then forget

@@ -17,8 +17,7 @@ from strongroom.enclave.keys.identity import Identity, identity_in
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node import tls
 from strongroom.node.layout import NodeLayout
-from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.reading import block_at
+from strongroom.node.ledger.reading import stored_block_at
 from strongroom.node.ledger.store import BlockStore
 
 
@@ -45,7 +44,7 @@ def find_identity(
 
 def _newest_identity(name: str, store: BlockStore, head: Height) -> Identity | None:
     for height in range(head, 0, -1):
-        for envelope in StoredBlock.decode(block_at(store, height)).envelopes():
+        for envelope in stored_block_at(store, height).envelopes():
             fields = public_of(envelope, ATTEST)
             if fields is None:
                 continue

@@ -20,14 +20,21 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.epochs import EpochEntry
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import Epoch, Height
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node.enclave_client.recovery_calls import Recorded
 from strongroom.node.layout import NodeLayout
-from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
 from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.lock import AlreadyRunning, acquire_lock
-from strongroom.node.ledger.reading import block_at, header_at, open_store, outcome_at
+from strongroom.node.ledger.reading import (
+    decoded_outcome_at,
+    head_at,
+    header_at,
+    open_store,
+    outcome_at,
+    sized_block_at,
+    sized_head_at,
+    stored_block_at,
+)
 from strongroom.node.ledger.shortening import go_on_shortening
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.membership.recovering_folder import RecoveryFolder
@@ -167,17 +174,17 @@ def find_end(store: BlockStore) -> LedgerEnd:
 
 def _newest_certified(store: BlockStore) -> Height:
     for height in range(store.newest_block, 0, -1):
-        if header_and_certificate(block_at(store, height))[1] is not None:
+        if head_at(store, height)[1] is not None:
             return Height(height)
     raise OperatorFault("no block of this ledger is certified: take another node's")
 
 
 def _rules_at(store: BlockStore, height: int) -> bytes:
-    return Outcome.decode(outcome_at(store, height)).rules
+    return decoded_outcome_at(store, height).rules
 
 
 def _transactions(store: BlockStore, first: int, last: int) -> int:
-    blocks = (StoredBlock.decode(block_at(store, at)) for at in range(first, last + 1))
+    blocks = (stored_block_at(store, at) for at in range(first, last + 1))
     return sum(batch.header.count for block in blocks for batch in block.batches)
 
 
@@ -213,11 +220,10 @@ def portions(store: BlockStore, first: int, last: int, executed: int) -> Iterato
     records: list[Recorded] = []
     size = 0
     for height in range(first, last + 1):
-        data = block_at(store, height)
-        block = StoredBlock.decode(data)
+        block, block_bytes = sized_block_at(store, height)
         outcome = outcome_at(store, height) if height <= executed else b""
         records.append((block.header, block.batches, block.certificate, outcome))
-        size += len(data) + len(outcome)
+        size += block_bytes + len(outcome)
         if len(records) >= PORTION_BLOCKS_MAX or size >= PORTION_BYTES_MAX:
             yield Portion(tuple(records), size)
             records, size = [], 0
@@ -240,10 +246,10 @@ def outcome_portions(store: BlockStore, last: int) -> Iterator[Outcomes]:
     outcomes: list[bytes] = []
     size = 0
     for height in range(1, last + 1):
-        data = block_at(store, height)
-        headers.append(header_and_certificate(data)[0])
+        (header, _), block_bytes = sized_head_at(store, height)
+        headers.append(header)
         outcomes.append(outcome_at(store, height))
-        size += len(data) + len(outcomes[-1])
+        size += block_bytes + len(outcomes[-1])
         if len(headers) >= PORTION_BLOCKS_MAX or size >= PORTION_BYTES_MAX:
             yield Outcomes(tuple(headers), tuple(outcomes), size)
             headers, outcomes, size = [], [], 0

@@ -23,8 +23,7 @@ from strongroom.consensus.validators import EpochDescription
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.archive.faults import SegmentNotAtHand
-from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.reading import block_at
+from strongroom.node.ledger.reading import stored_block_at
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.mempool.mempool import Mempool
@@ -239,11 +238,10 @@ class Driver:
         wire = []
         for height in range(effect.first, effect.last + 1):
             try:
-                data = block_at(self._hands.store, height)
+                block = stored_block_at(self._hands.store, height)
             except SegmentNotAtHand as fault:  # it was recalled, and made room for another
                 log.warning("archive.not_served", text=str(fault))
                 return
-            block = StoredBlock.decode(data)
             wire.append((block.header.encoded, tuple(batch.to_wire() for batch in block.batches)))
         self._links.send_to(
             effect.to, codec.encode((RANGE, tuple(wire), effect.certificate.to_wire()))

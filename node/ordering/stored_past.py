@@ -11,12 +11,15 @@ from strongroom.consensus.replica.events import Executed
 from strongroom.consensus.types import Epoch, Height
 from strongroom.consensus.validators import EpochDescription
 from strongroom.enclave.formats.history import HistoryTree
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.primitives import digest
 from strongroom.enclave.proofs.genesis import VerifiedGenesis, epoch_chain
-from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.outcome_wish import next_epoch, read_wish
-from strongroom.node.ledger.reading import block_at, header_at, outcome_at
+from strongroom.node.ledger.payload_form import damage_named
+from strongroom.node.ledger.reading import (
+    decoded_outcome_at,
+    header_at,
+    sized_head_at,
+)
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ordering.start import extend_by, extend_from
@@ -28,7 +31,7 @@ class StoredPast:
     def __init__(self, store: BlockStore, history: HistoryTree) -> None:
         """Read from `store`; `history` is over all of its outcomes."""
         self._store, self._history = store, history
-        self._last: tuple[int, bytes] = (0, b"")
+        self._last: tuple[int, tuple[tuple[Header, Finality | None], int]] | None = None
         """The block that was read last: its head and its size are asked for together."""
 
     @property
@@ -52,27 +55,28 @@ class StoredPast:
 
     def head_at(self, height: int) -> tuple[Header, Finality | None]:
         """A stored header, and its own FINALIZE certificate if it has one."""
-        return header_and_certificate(self._block(height))
+        return self._block(height)[0]
 
     def bytes_at(self, height: int) -> int:
         """Bytes of a stored block with its batches."""
-        return len(self._block(height))
+        return self._block(height)[1]
 
-    def _block(self, height: int) -> bytes:
-        if self._last[0] != height:
-            self._last = (height, block_at(self._store, height))
-        return self._last[1]
+    def _block(self, height: int) -> tuple[tuple[Header, Finality | None], int]:
+        last = self._last
+        if last is None or last[0] != height:
+            last = self._last = (height, sized_head_at(self._store, height))
+        return last[1]
 
     def executed_at(self, height: int) -> Executed:
         """What a replica is told of a recorded outcome."""
-        outcome = Outcome.decode(outcome_at(self._store, height))
+        outcome = decoded_outcome_at(self._store, height)
         root = self._history.root(height + 1)
         return Executed(Height(height), root, next_epoch(outcome, header_at(self._store, height)))
 
     def wish_at(self, height: int) -> tuple[EpochDescription, bytes] | None:
         """The epoch that the state wishes next after a recorded outcome, and its public key; None:
         no wish."""
-        return read_wish(Outcome.decode(outcome_at(self._store, height)).wish)
+        return read_wish(decoded_outcome_at(self._store, height).wish)
 
     def has_transaction(self, envelope: bytes) -> bool:
         """Does a recorded outcome hold this envelope, as far as no block must be read to know: one
@@ -88,8 +92,10 @@ def stored_epochs(store: BlockStore, genesis: VerifiedGenesis) -> EpochChain:
         OperatorFault: a stored terminal block does not open the epoch that its outcome wishes.
     """
     chain = epoch_chain(genesis)
-    for data in store.archived.epochs():
-        extend_by(chain, EpochEntry.from_wire(codec.decode(data)))
+    for data, kept in store.archived.epochs():
+        with damage_named(kept, 0, None):
+            entry = EpochEntry.from_wire(codec.decode(data))
+        extend_by(chain, entry)
     extend_from(StoredPast(store, HistoryTree(genesis.header)), chain)
     return chain
 

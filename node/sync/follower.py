@@ -22,10 +22,9 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import EpochUnknown, KeysNeeded, Refusal
 from strongroom.node.execution.pipeline import Pipeline
-from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.reading import (
     APPLY_BYTES_MAX,
-    block_at,
+    head_at,
     header_at,
     outcome_at,
     stored_runs,
@@ -239,7 +238,7 @@ class Follower:
             self._put(WasApplied(headers[-1].height, refused=False))
 
     async def _confirm(self, anchor: Height, certified: Height) -> None:
-        _, certificate = header_and_certificate(block_at(self._store, certified))
+        _, certificate = head_at(self._store, certified)
         assert certificate is not None, "a Link that is certified"
         try:
             await self._enclave.confirm(
@@ -282,7 +281,7 @@ class Follower:
             case DropSnapshot(reason):
                 self._seeker.drop(reason)
             case TrySnapshot(certified):
-                header, certificate = header_and_certificate(block_at(self._store, certified))
+                header, certificate = head_at(self._store, certified)
                 assert certificate is not None, "a Link that is certified"
                 tried = await self._seeker.use(header, certificate)
                 if tried.loaded:

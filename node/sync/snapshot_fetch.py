@@ -14,9 +14,8 @@ import structlog
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import SnapshotChunk, SnapshotRequest
 from strongroom.consensus.types import NO_DIGEST, Digest, Height
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import chunk_hash, snapshot_root
-from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.node.ledger.reading import decoded_outcome_at, header_at
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.network.pace import RANGE_BYTES_PER_SECOND, Pace
 from strongroom.node.sync.snapshots import SnapshotDamaged, Snapshots
@@ -67,8 +66,8 @@ class SnapshotServer:
 
         The outcome of the newest blocks is here, and no header anchors it yet.
         """
-        block = self._store.block(self._store.newest_block)
-        anchored = Height(0) if block is None else header_and_certificate(block)[0].anchor.height
+        newest = self._store.newest_block
+        anchored = header_at(self._store, newest).anchor.height if newest else Height(0)
         provable = (
             at
             for at in self._snapshots.complete()
@@ -146,7 +145,7 @@ class SnapshotFetch:
         root = snapshot_root(self._hashes)
         for number in range(self._searched + 1, self._store.newest_outcome + 1):
             self._searched = Height(number)
-            named = Outcome.decode(self._store.outcome(number) or b"").snapshot_root
+            named = decoded_outcome_at(self._store, number).snapshot_root
             if named == root:
                 self._snapshots.folder.name(self._height, self._searched, self._count)
                 return self._height

@@ -21,11 +21,11 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
-from strongroom.enclave.formats.outcome import Outcome
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot_root
 from strongroom.node.enclave_client.refusals import LoadRefused, Refusal
 from strongroom.node.enclave_client.replies import MadeChunks
-from strongroom.node.ledger.block_record import header_and_certificate
+from strongroom.node.ledger.decoding import head_of, outcome_of
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.machine.durable_files import disk_faults, make_directory, write_atomic
 
@@ -99,7 +99,11 @@ class SnapshotFolder:
         if not self._directory.is_dir():
             return []
         return sorted(
-            (Height(int(one.name)) for one in self._directory.iterdir() if one.name.isdigit()),
+            (
+                Height(int(one.name))
+                for one in self._directory.iterdir()
+                if one.name.isascii() and one.name.isdigit()
+            ),
             reverse=True,
         )
 
@@ -116,7 +120,8 @@ class SnapshotFolder:
                 int,
                 name=_NAMED,
             )
-            return Height(due), codec.unsigned(count, name="count", value_max=CHUNKS_MAX)
+            due = Height(codec.unsigned(due, name="due"))
+            return due, codec.unsigned(count, name="count", value_max=CHUNKS_MAX)
         except (OSError, NotCanonical) as error:
             raise SnapshotDamaged(f"{_NAMED}: {error}") from None
 
@@ -221,10 +226,10 @@ class Snapshots:
             SnapshotDamaged: they are not what the recorded outcomes name.
         """
         due, count = self.folder.named(height)
-        outcome = self._store.outcome(due)
+        outcome = self._store.decoded(Kind.OUTCOME, due, outcome_of(due))
         if outcome is None:
             raise SnapshotDamaged(f"the outcome of height {due}, which names it, is not recorded")
-        leaf = Outcome.decode(outcome).history_leaf
+        leaf = outcome.history_leaf
         hashes = [chunk_hash(chunk) for chunk in self.folder.chunks(height, count)]
         if snapshot_root(hashes) != leaf.snapshot_root:
             raise SnapshotDamaged(
@@ -237,14 +242,12 @@ class Snapshots:
     ) -> bool:
         if self.folder.named(height)[0] > certified.anchor.height:
             return False  # not finished, or not anchored yet: nothing is wrong with it
-        block = self._store.block(height)
-        if block is None:
+        head = self._store.decoded(Kind.BLOCK, height, head_of(height))
+        if head is None:
             raise SnapshotDamaged("its block is not recorded")
         leaf, count = await asyncio.to_thread(self.check, height)
         path = history.path(leaf.height, certified.anchor.height + 1)
-        await self._enclave.load(
-            header_and_certificate(block)[0], leaf, path, certified, certificate, count
-        )
+        await self._enclave.load(head[0], leaf, path, certified, certificate, count)
         for index in range(count):
             await self._enclave.load_chunk(index, self.folder.chunk(height, index))
         await self._enclave.end_load()

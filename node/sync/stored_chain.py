@@ -16,9 +16,8 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.merkle import Frontier
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.ledger.archive.faults import SegmentNotAtHand
-from strongroom.node.ledger.block_record import header_and_certificate
 from strongroom.node.ledger.outcome_wish import next_epoch, read_wish
-from strongroom.node.ledger.reading import block_at, header_at
+from strongroom.node.ledger.reading import head_at, header_at
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.catch_up_events import Given, Link, OutcomesCame
@@ -43,7 +42,7 @@ class StoredChain:
 
     def link(self, height: int) -> Link:
         """What of a stored block decides."""
-        header, certificate = header_and_certificate(block_at(self._store, height))
+        header, certificate = head_at(self._store, height)
         return Link(
             header.height,
             header.epoch,

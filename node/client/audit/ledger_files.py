@@ -10,7 +10,7 @@ from pathlib import Path
 from strongroom.consensus.errors import NotCanonical, ReceiptInvalid
 from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.layout import ClusterLayout, NodeLayout
-from strongroom.node.ledger.archive.archived import read_where
+from strongroom.node.ledger.archive.where import read_where
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.outcome_record import with_ids

@@ -1,39 +1,22 @@
 """The segments that this node archived, as its own folder knows them: `archived/`.
 
-Owns what stays when a segment goes: its contents, and where the archive is. Owns the way back too:
-a record is read from the archive and compared with its digest; a segment that a peer catches up by
-is recalled, whole, and compared, before anything on the event loop reads it. Refuses to know when a
-segment may go: node/host/archiving.py.
+Owns what stays when a segment goes: its contents. Owns the way back too: a record is read from what
+was recalled (recalled.py), else from the archive (source.py), and compared with its digest. Refuses
+to know when a segment may go: node/host/archiving.py.
 """
 
-import json
-import os
-import shutil
-import stat
-import threading
-import time
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from strongroom.node.ledger.archive.contents import (
-    Contents,
-    Row,
-    Summary,
-    contents_file,
-    digest_of,
-    first_of,
-    read_contents,
-    read_summary,
-    records_of,
-)
-from strongroom.node.ledger.archive.faults import SegmentDamaged, SegmentMissing
-from strongroom.node.ledger.archive.folder import CHUNK_SIZE, hash_of_file, open_plain
-from strongroom.node.ledger.archive.patience import Patience
-from strongroom.node.ledger.frames import CorruptRecord, Frame, read_frame
+from strongroom.node.ledger.archive.contents import Contents, Row, Summary, digest_of
+from strongroom.node.ledger.archive.contents_file import contents_file, encode_contents, first_of
+from strongroom.node.ledger.archive.contents_reader import ContentsReader
+from strongroom.node.ledger.archive.faults import ContentsDamaged
+from strongroom.node.ledger.archive.recalled import Recalled
+from strongroom.node.ledger.archive.source import ArchiveSource
+from strongroom.node.ledger.archive.where import Where, read_where, write_where
+from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.segments import HEIGHT_SIZE, Heights, Kind, Location
 from strongroom.node.machine.durable_files import (
     DiskFault,
@@ -41,59 +24,20 @@ from strongroom.node.machine.durable_files import (
     make_directory,
     write_atomic,
 )
-from strongroom.node.metrics.catalogue import ARCHIVE_READS
-
-RECALLED_MAX = 4
-"""Segments that lie here for peers that catch up; the one that nobody read for longest goes."""
-RECALL_FREE_BYTES_MIN = 256 * 1024 * 1024
-"""What a recalled segment must leave free on this node's disk."""
-CONTENTS_KEPT_MAX = RECALLED_MAX + 2
-"""Files of contents in memory: of what is recalled, and of what is read besides."""
-_WHERE, _RECALLED = "where.json", "recalled"
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """How this node finds its archive, and knows it again."""
-
-    id: str
-    directory: Path
-
-
-def read_where(directory: Path) -> Where | None:
-    """Where the archive of a node is, by its `archived/`; None: it has none.
-
-    Raises:
-        CorruptRecord: what stands there says of none.
-    """
-    path = directory / _WHERE
-    try:
-        value = json.loads(path.read_bytes())
-        return Where(str(value["id"]), Path(value["directory"]))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptRecord(path, 0, f"says of no archive: {error}") from None
 
 
 class Archived:
     """The archived segments of one block store. Any thread may read; one adds."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, where: Where | None = None) -> None:
         """Nothing is read yet: `open`."""
         self._directory = directory
         self._summaries: list[Summary] = []
         """Of those whose file is not here any more, in order of height; replaced, never changed."""
-        self._contents: OrderedDict[int, Contents] = OrderedDict()
-        self._recalled: OrderedDict[int, Path] = OrderedDict()
-        """By first height; the one that was read last stands last."""
-        self._lock = threading.Lock()
-        self.recalled_at = 0.0
-        """When somebody asked for something recalled last, on the monotonic clock."""
-        self.patience = Patience()
-        self.where: Where | None = None
-        self.reads = dict.fromkeys(ARCHIVE_READS, 0)
-        """Since the start, by what came of it."""
+        self._readers: dict[int, ContentsReader] = {}
+        """By first height: of these, and of the one that is about to go."""
+        self.source = ArchiveSource(where)
+        self.recalled = Recalled(directory / "recalled", self.source)
         self.on_wanted: Callable[[int], None] = lambda _: None
         """Told of a segment that somebody on the event loop asked for and did not get."""
 
@@ -110,22 +54,22 @@ class Archived:
         Raises:
             CorruptRecord: contents are damaged or missing.
         """
-        archived = cls(directory)
         if not directory.is_dir():
-            return archived
-        archived.where = read_where(directory)
+            return cls(directory)
+        archived = cls(directory, read_where(directory))
         known = sorted(
             first for entry in directory.iterdir() if (first := first_of(entry.name)) is not None
         )
         gone = [first for first in known if first not in live]
-        archived._summaries = [
-            read_summary(archived._path(first), first)
+        archived._readers = {
+            first: ContentsReader(archived._path(first), first)
             for first in known
             if gone and first <= gone[-1]
-        ]
+        }
+        archived._summaries = [one.summary for one in archived._readers.values()]
         archived._check_order()
         if not read_only:
-            shutil.rmtree(directory / _RECALLED, ignore_errors=True)
+            archived.recalled.begin()
         return archived
 
     def _check_order(self) -> None:
@@ -133,9 +77,8 @@ class Archived:
         for summary in self._summaries:
             follows = (before.block + 1, before.outcome + 1)
             if (summary.first, summary.outcome_first) != follows:
-                raise CorruptRecord(
-                    self._path(before.block + 1), 0, "contents are missing", before.block + 1
-                )
+                first = before.block + 1
+                raise ContentsDamaged(self._path(first), 0, "contents are missing", first)
             before = summary.reached
 
     # --- what is archived ---
@@ -150,23 +93,52 @@ class Archived:
         """Of every archived segment, in order."""
         return list(self._summaries)
 
+    @property
+    def directory(self) -> Path:
+        """`archived/` of the node."""
+        return self._directory
+
+    @property
+    def where(self) -> Where | None:
+        """Which archive is this node's; None: it has none."""
+        return self.source.where
+
+    @property
+    def reads(self) -> dict[str, int]:
+        """Reads of archived records since the start, by what came of it."""
+        return self.source.reads
+
     def holds(self, kind: Kind, height: int) -> bool:
         """Whether a record is in the archive, and not here."""
         return 1 <= height <= self.base.of(kind)
 
-    def epochs(self) -> Iterator[bytes]:
-        """How epochs were opened by archived blocks, in order, encoded."""
+    def is_at_hand(self, kind: Kind, height: int) -> bool:
+        """Whether a record can be read without asking the archive. If not, it is recalled: ask
+        again later."""
+        if not self.holds(kind, height):
+            return True
+        first = self._of(kind, height).first
+        at_hand = self.recalled.ask(first)
+        if not at_hand:
+            self.on_wanted(first)
+        return at_hand
+
+    def epochs(self) -> Iterator[tuple[bytes, Path]]:
+        """How epochs were opened by archived blocks, in order, encoded; and the file that says
+        so."""
         for one in self._summaries:
-            yield from one.epochs
+            for entry in one.epochs:
+                yield entry, self._path(one.first)
 
     def records(self) -> Iterator[tuple[Kind, int, Location, Row]]:
-        """Every archived record as an index wants it, in order of segments.
+        """Every archived record as an index wants it, in order of segments; one portion of their
+        contents is in memory at a time.
 
         Raises:
-            CorruptRecord: contents are damaged.
+            ContentsDamaged: contents are damaged.
         """
         for first in [one.first for one in self._summaries]:
-            for kind, height, row in records_of(read_contents(self._path(first), first)):
+            for kind, height, row in self._readers[first].records():
                 yield kind, height, row.place(first), row
 
     # --- reading ---
@@ -176,16 +148,16 @@ class Archived:
 
         Raises:
             SegmentMissing, SegmentDamaged: it cannot be given.
-            CorruptRecord: this node's own contents are damaged.
+            ContentsDamaged: this node's own contents are damaged.
         """
-        summary = self._of(kind, height)
-        row = self._read_contents(summary.first).row(kind, height)
-        frame = self._read_recalled(summary, row)
+        summary, row = self._of(kind, height), self._row(kind, height)
+        frame = self.recalled.read(summary, row)
         if frame is None or digest_of(frame.kind, frame.payload) != row.digest:
-            frame = self._read_archive(summary, row)
+            frame = self.source.read(summary, row)
         if digest_of(frame.kind, frame.payload) != row.digest:
-            self.reads["damaged"] += 1
-            raise self._damaged(summary, f"the {kind.name.lower()} of height {height} is another")
+            raise self.source.damaged(
+                summary, f"the {kind.name.lower()} of height {height} is another"
+            )
         self.reads["given"] += 1
         return frame.payload[HEIGHT_SIZE:]
 
@@ -194,94 +166,32 @@ class Archived:
         position; the archive is not asked.
 
         Raises:
-            CorruptRecord: this node's own contents are damaged.
+            ContentsDamaged: this node's own contents are damaged.
         """
         block = self._row(Kind.BLOCK, height)
         told = self._row(Kind.OUTCOME, height) if self.holds(Kind.OUTCOME, height) else block
         return block.hash, (block.ids or told.ids).alone
 
-    def _row(self, kind: Kind, height: int) -> Row:
-        return self._read_contents(self._of(kind, height).first).row(kind, height)
-
-    @property
-    def directory(self) -> Path:
-        """`archived/` of the node."""
-        return self._directory
-
-    def is_at_hand(self, kind: Kind, height: int) -> bool:
-        """Whether a record can be read without asking the archive. If not, it is recalled: ask
-        again later."""
-        if not self.holds(kind, height):
-            return True
-        first = self._of(kind, height).first
-        if first in self._recalled:
-            self._recalled.move_to_end(first)
-            self.recalled_at = time.monotonic()
-            return True
-        self.on_wanted(first)
-        return False
-
-    def recall(self, first: int) -> Path:
-        """Have a whole segment here, compared with what was archived; in any thread. It counts once
-        `add_recalled` is told.
+    def id_at(self, height: int, position: int) -> bytes:
+        """The id at a position of an archived block, b"" if there is none: one portion of its
+        contents is read, and the archive is not asked.
 
         Raises:
-            SegmentMissing, SegmentDamaged: it cannot be had.
-            DiskFault: this node's own disk refused.
+            ContentsDamaged: this node's own contents are damaged.
         """
-        summary = next(one for one in self._summaries if one.first == first)
-        folder = self._directory / _RECALLED
-        made, part = folder / summary.file, folder / f".{summary.file}.part"
-        with disk_faults(folder):
-            make_directory(folder)
-            if shutil.disk_usage(folder).free < summary.size + RECALL_FREE_BYTES_MIN:
-                raise DiskFault(folder, f"no room for {summary.file}", full=True)
-        try:
-            self._copy(summary, part)
-            with disk_faults(folder):
-                if hash_of_file(part) != (summary.size, summary.digest):
-                    self.reads["damaged"] += 1
-                    raise self._damaged(summary, "its SHA-256 is another")
-                part.rename(made)
-        except BaseException:
-            _remove(part)
-            raise
-        return made
+        kind = Kind.OUTCOME if self.holds(Kind.OUTCOME, height) else Kind.BLOCK
+        return self._readers[self._of(kind, height).first].id_at(kind, height, position)
 
-    def _copy(self, summary: Summary, part: Path) -> None:
-        """No more of it than was archived: a file may have grown, or have no end."""
-        with self._readable(summary):
-            file = open_plain(self._archive_path(summary))
-        with file, disk_faults(part), part.open("wb") as copy:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size != summary.size:
-                self.reads["damaged"] += 1
-                raise self._damaged(summary, "its size is another")
-            left = summary.size + 1
-            while left > 0:
-                with self._readable(summary):
-                    chunk = file.read(min(CHUNK_SIZE, left))
-                if not chunk:
-                    break
-                left -= len(chunk)
-                copy.write(chunk)
+    def contents_of(self, kind: Kind, height: int) -> Path:
+        """The file that tells of an archived record."""
+        return self._path(self._of(kind, height).first)
 
-    def add_recalled(self, first: int, made: Path) -> None:
-        """It is here now; on the event loop, so that what is at hand stays so for a turn of it."""
-        self._recalled[first] = made
-        self.recalled_at = time.monotonic()
-        while len(self._recalled) > RECALLED_MAX:
-            _remove(self._recalled.popitem(last=False)[1])
+    def _row(self, kind: Kind, height: int) -> Row:
+        return self._readers[self._of(kind, height).first].row(kind, height)
 
-    def forget_recalled(self) -> None:
-        """Nobody has asked for a while: make room."""
-        while self._recalled:
-            _remove(self._recalled.popitem()[1])
-
-    @property
-    def recalled(self) -> list[int]:
-        """First heights of the segments that lie here for a while."""
-        return list(self._recalled)
+    def _of(self, kind: Kind, height: int) -> Summary:
+        known = self._summaries
+        return known[bisect_left(known, height, key=lambda one: one.reached.of(kind))]
 
     # --- keeping ---
 
@@ -295,95 +205,28 @@ class Archived:
         path = self._path(first)
         with disk_faults(path):
             make_directory(self._directory)
-            write_atomic(path, contents.encode())
+            write_atomic(path, encode_contents(contents))
         try:
-            if read_contents(path, first) != contents:
+            reader = ContentsReader(path, first)
+            if reader.whole() != contents:
                 raise DiskFault(path, "it was not read as written")
         except CorruptRecord as damage:
             raise DiskFault(path, f"it was not read as written: {damage.detail}") from None
+        self._readers[first] = reader
 
     def let_go(self, summary: Summary) -> None:
-        """From now on read it from the archive."""
+        """From now on read it from the archive; its contents are kept."""
         self._summaries = [*self._summaries, summary]
+
+    def recall(self, first: int) -> Path:
+        """Fetch the segment that begins there (`Recalled.fetch`)."""
+        return self.recalled.fetch(next(one for one in self._summaries if one.first == first))
 
     def keep_where(self, where: Where) -> None:
         """Write down which archive is this node's."""
-        value = {"id": where.id, "directory": str(where.directory)}
-        path = self._directory / _WHERE
-        with disk_faults(path):
-            make_directory(self._directory)
-            if where != self.where:
-                write_atomic(path, json.dumps(value).encode())
-        self.where = where
-
-    # --- inside ---
+        if where != self.where:
+            write_where(self._directory, where)
+        self.source.where = where
 
     def _path(self, first: int) -> Path:
         return self._directory / contents_file(first)
-
-    def _archive_path(self, summary: Summary) -> Path:
-        if self.where is None:
-            raise FileNotFoundError("this node's folder does not say where")
-        return self.where.directory / summary.file
-
-    def _of(self, kind: Kind, height: int) -> Summary:
-        known = self._summaries
-        return known[bisect_left(known, height, key=lambda one: one.reached.of(kind))]
-
-    def _read_contents(self, first: int) -> Contents:
-        with self._lock:
-            found = self._contents.get(first)
-            if found is not None:
-                self._contents.move_to_end(first)
-                return found
-        found = read_contents(self._path(first), first)
-        with self._lock:
-            self._contents[first] = found
-            while len(self._contents) > CONTENTS_KEPT_MAX:
-                self._contents.popitem(last=False)
-        return found
-
-    def _read_recalled(self, summary: Summary, row: Row) -> Frame | None:
-        path = self._recalled.get(summary.first)
-        if path is None:
-            return None
-        try:
-            return read_frame(path, summary.marker, row.offset, row.size)
-        except CorruptRecord:  # it has just made room for another: the archive has it
-            return None
-
-    def _read_archive(self, summary: Summary, row: Row) -> Frame:
-        with self._readable(summary):
-            path = self._archive_path(summary)
-
-            def read() -> Frame:
-                open_plain(path).close()
-                return read_frame(path, summary.marker, row.offset, row.size)
-
-            return self.patience.wait(read)
-
-    @contextmanager
-    def _readable(self, summary: Summary) -> Iterator[None]:
-        try:
-            yield
-        except CorruptRecord as damage:
-            self.reads["damaged"] += 1
-            raise self._damaged(summary, damage.detail) from None
-        except OSError as error:
-            self.reads["missing"] += 1
-            reason = error.strerror or str(error)
-            raise SegmentMissing(
-                self._shown_path(summary), summary.first, summary.last, f"cannot be read: {reason}"
-            ) from None
-
-    def _damaged(self, summary: Summary, reason: str) -> SegmentDamaged:
-        return SegmentDamaged(self._shown_path(summary), summary.first, summary.last, reason)
-
-    def _shown_path(self, summary: Summary) -> Path:
-        return (Path("(unknown)") if self.where is None else self.where.directory) / summary.file
-
-
-def _remove(path: Path) -> None:
-    """What lay here for a while; what cannot be removed goes with the next start."""
-    with suppress(OSError):
-        path.unlink()

@@ -1,11 +1,23 @@
 """What may be wrong with an archive, each named by the segment and by what to do next (T40).
 
-None of them stops a node: what it needs to run never leaves its folder.
+None of those of the archive stops a node: what it needs to run never leaves its folder. Contents
+are in its folder; without them it knows nothing of what it archived, and halts.
 """
 
 from pathlib import Path
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.node.ledger.frames import CorruptRecord
+
+
+class ContentsDamaged(CorruptRecord):
+    """This node's own word of an archived segment is not what it wrote, whatever its checksums
+    say."""
+
+    advice = (
+        "put an intact copy back, or stop the node, copy the archive's blocks-*.log into ledger/, "
+        "remove archived/ and index/, and name an empty archive"
+    )
 
 
 class ArchiveFault(OperatorFault):

@@ -79,7 +79,7 @@ class Manifest:
             if value["format"] != FORMAT:
                 raise ValueError(f"its format is {value['format']!r}")
             return cls(str(value["id"]), str(value["chain"]), str(value["node"]), segments)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise NoManifest(f"{MANIFEST} is damaged: {error}") from None
 
     def write(self, directory: Path) -> None:

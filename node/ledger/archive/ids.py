@@ -61,8 +61,9 @@ class Ids(Sequence[tuple[bytes, int]]):
         """Those of some positions."""
         return Ids(self.joined[start * DIGEST_SIZE : end * DIGEST_SIZE], self.codes[start:end])
 
-    def __add__(self, more: "Ids") -> "Ids":
-        if not (self.codes or more.codes):
-            return Ids(self.joined + more.joined)
-        both = [one.codes or bytes(len(one)) for one in (self, more)]
-        return Ids(self.joined + more.joined, b"".join(both))
+    @classmethod
+    def joining(cls, parts: Sequence["Ids"]) -> "Ids":
+        """These, one behind the other."""
+        codes = [one.codes or bytes(len(one)) for one in parts]
+        has_codes = any(one.codes for one in parts)
+        return cls(b"".join(one.joined for one in parts), b"".join(codes) if has_codes else b"")

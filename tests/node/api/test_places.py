@@ -9,9 +9,9 @@ import pytest
 from strongroom.consensus.types import Digest, Height, TransactionId
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.api.places import PlaceDesk
+from strongroom.node.ledger.pending_index import Finding
 from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
-from strongroom.node.ledger.store import Finding
 from strongroom.node.ledger.transaction_table import Found
 
 HEIGHT = 7
@@ -44,10 +44,13 @@ class Store:
         self.looked += 1
         return found
 
-    def reading(self, kind: Kind, height: int) -> Callable[[], bytes] | None:
+    def reading(
+        self, kind: Kind, height: int, decode: Callable[[bytes], Any]
+    ) -> Callable[[], Any] | None:
         """What reads it."""
         self.read += 1
-        return OUTCOME.encode if (kind, height) == (Kind.OUTCOME, HEIGHT) else None
+        known = (kind, height) == (Kind.OUTCOME, HEIGHT)
+        return (lambda: decode(OUTCOME.encode())) if known else None
 
 
 def refused(position: int, height: int = HEIGHT + 1) -> Place:

@@ -120,7 +120,7 @@ async def test_T31_the_outcome_that_a_query_is_about_is_read_beside_the_event_lo
             threads.append(threading.current_thread())
             return look
 
-        def reading(self, _kind: object, height: int) -> Any:
+        def reading(self, _kind: object, height: int, _decode: object) -> Any:
             return read if height == 3 else None
 
     enclave = Asks()

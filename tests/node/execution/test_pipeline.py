@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.consensus import samples
 from tests.hang import HANG_SECONDS
+from tests.node.ledger.ledgers import UnreadForm
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken
@@ -128,7 +129,7 @@ def executing(store: BlockStore, told: Told) -> Pipeline:
 async def test_blocks_that_wait_behind_an_execution_can_be_recorded_and_are_recorded_once(
     tmp_path: Path,
 ) -> None:
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     enclave, finals = NeverAnswers(), list[FinalRecord]()
     made = pipeline(store, enclave, finals)
     running = asyncio.create_task(made.run())
@@ -143,7 +144,7 @@ async def test_blocks_that_wait_behind_an_execution_can_be_recorded_and_are_reco
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     store.close()
-    again = BlockStore.open(tmp_path, lambda _: ())
+    again = BlockStore.open(tmp_path, UnreadForm())
     stored = [header_and_certificate(again.block(height) or b"") for height in range(1, 6)]
     assert [one.height for one, _ in stored] == [1, 2, 3, 4, 5]
     assert StoredBlock.decode(again.block(5) or b"").certificate == samples.certificate("finalize")
@@ -155,7 +156,7 @@ async def test_the_replica_hears_of_an_execution_when_its_outcome_is_durable_and
 ) -> None:
     """PROTOCOL §5: outcomes before N for a block that raises the anchor; an answer rests on block
     and certificate."""
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     told = Told(store)
     made = executing(store, told)
     made.put(commits(1, 1))
@@ -165,7 +166,7 @@ async def test_the_replica_hears_of_an_execution_when_its_outcome_is_durable_and
 
 
 async def test_an_outcome_becomes_durable_with_the_next_block_by_one_fsync(tmp_path: Path) -> None:
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     told = Told(store)
     made = executing(store, told)
     told.on_answer = lambda height: made.put(commits(2, 2)) if height == 1 else None
@@ -185,7 +186,7 @@ async def test_an_outcome_becomes_durable_with_the_next_block_by_one_fsync(tmp_p
 
 async def test_under_load_one_run_at_most_waits_to_be_indexed(tmp_path: Path) -> None:
     """The next block is always here before its turn: a node that catches up, or is fully loaded."""
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     told, writes = Told(store), Counter[int]()
     made, write = executing(store, told), store._index.write
 
@@ -197,7 +198,7 @@ async def test_under_load_one_run_at_most_waits_to_be_indexed(tmp_path: Path) ->
     waiting, indexed = list[int](), list[int]()
 
     def answered(height: int) -> None:
-        waiting.append(store._entries.count)
+        waiting.append(store._pending.count)
         indexed.append(store._index.newest().outcome)
         if height < 40:
             made.put(commits(height + 1, height + 1))
@@ -216,7 +217,7 @@ async def test_under_load_one_run_at_most_waits_to_be_indexed(tmp_path: Path) ->
 async def test_what_another_executes_is_indexed_at_once(tmp_path: Path) -> None:
     """The follower takes its time: blocks that the pipeline records meanwhile do not wait for
     it, nor those that the log is about to forget."""
-    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+    with closing(BlockStore.open(tmp_path, UnreadForm())) as store:
         made = executing(store, Told(store))
         made.fall_behind(Height(0))
         made.put(commits(1, 3))
@@ -224,16 +225,16 @@ async def test_what_another_executes_is_indexed_at_once(tmp_path: Path) -> None:
         while store.newest_block < 3:
             assert not running.done(), running.exception()
             await asyncio.sleep(0)
-        assert (store._index.newest().block, store._entries.count) == (3, 0)
+        assert (store._index.newest().block, store._pending.count) == (3, 0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         made.put(commits(4, 5))
         made.record()
-        assert (store._index.newest().block, store._entries.count) == (5, 0)
+        assert (store._index.newest().block, store._pending.count) == (5, 0)
 
 
 async def test_nothing_waits_and_nothing_is_recorded(tmp_path: Path) -> None:
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     assert pipeline(store, NeverAnswers(), []).record() is None
     store.close()
 
@@ -253,7 +254,7 @@ class OfAnotherHeight:
 async def test_blocks_on_their_way_while_a_process_took_over_below_them_are_left_to_the_follower(
     tmp_path: Path,
 ) -> None:
-    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+    with closing(BlockStore.open(tmp_path, UnreadForm())) as store:
         told, enclave = Told(store), OfAnotherHeight()
         made = executing(store, told)
         made._enclave = enclave  # type: ignore[assignment]
@@ -271,7 +272,7 @@ async def test_blocks_on_their_way_while_a_process_took_over_below_them_are_left
 
 
 async def test_a_refusal_that_nobody_foresaw_is_not_taken_for_that(tmp_path: Path) -> None:
-    with closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+    with closing(BlockStore.open(tmp_path, UnreadForm())) as store:
         made = executing(store, Told(store))
         made._enclave = OfAnotherHeight()  # type: ignore[assignment]
         made.put(commits(1, 1))
@@ -283,7 +284,7 @@ async def test_what_anchors_prove_is_recorded_ahead_of_the_enclave_and_who_waits
     tmp_path: Path,
 ) -> None:
     """A client that demands a height is answered by the enclave, which does not stand there yet."""
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     made = executing(store, Told(store))
     ((data, _),) = await Executes().execute([(header(1), ())], None)
     store.append_block(1, StoredBlock(header(1), samples.certificate("finalize"), ()).encode())
@@ -300,7 +301,7 @@ async def test_what_an_anchor_proved_must_be_the_same_when_it_is_executed_again(
     tmp_path: Path,
 ) -> None:
     """T34: the history leaf covers all of an outcome, its wish too."""
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     made = executing(store, Told(store))
     ((data, _),) = await Executes().execute([(header(1), ())], None)
     outcome = Outcome.decode(data)

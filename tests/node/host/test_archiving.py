@@ -244,10 +244,12 @@ async def test_a_recall_that_hangs_is_an_alarm_and_one_that_is_read_stays(
         await so(lambda: "has not answered" in world.archiving.alarm, "an alarm")
         answers.set()
         await so(lambda: not world.archiving.alarm and past.is_at_hand(1), "it is here")
-        read_at = archived.recalled_at
-        await so(lambda: past.is_at_hand(1) and archived.recalled_at > read_at, "reading counts")
+        read_at = archived.recalled.asked_at
+        await so(
+            lambda: past.is_at_hand(1) and archived.recalled.asked_at > read_at, "reading counts"
+        )
         monkeypatch.setattr(archiving, "RECALLED_SECONDS", 0.0)
-        await so(lambda: not archived.recalled, "nobody reads it any more")
+        await so(lambda: not archived.recalled.firsts, "nobody reads it any more")
 
 
 async def test_an_archive_that_is_full_stays_an_alarm_until_a_segment_went(

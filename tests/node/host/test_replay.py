@@ -16,7 +16,8 @@ from strongroom.node.host.replay import Replayed, read_history, replay
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.history_columns import HistoryColumns
 from strongroom.node.ledger.index import Entries, IndexDamaged
-from strongroom.node.ledger.reading import leaf_of
+from strongroom.node.ledger.ledger_form import LedgerForm
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.sync.snapshots import SnapshotFolder
@@ -40,7 +41,7 @@ def folder(tmp_path: Path) -> Iterator[tuple[Chain, BlockStore, WriteAheadLog, S
     chain = Chain()
     for _ in range(BLOCKS):
         chain.commit()
-    store = BlockStore.open(tmp_path, lambda _: (), leaf_of=leaf_of)
+    store = BlockStore.open(tmp_path, LedgerForm())
     for made in chain.blocks:
         store.append_block(
             made.header.height,
@@ -74,13 +75,13 @@ def change_column(store: BlockStore, height: int, made: Callable[[bytes], bytes]
 def counted(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Heights whose outcomes are read from now on, in a list that grows."""
     read: list[int] = []
-    outcome = store.outcome
+    decoded = store.decoded
 
-    def outcome_read(at: int) -> Any:
-        read.append(at)
-        return outcome(at)
+    def noted(kind: Kind, at: int, decode: Any) -> Any:
+        read.extend([at] if kind == Kind.OUTCOME else [])
+        return decoded(kind, at, decode)
 
-    monkeypatch.setattr(store, "outcome", outcome_read)
+    monkeypatch.setattr(store, "decoded", noted)
     return read
 
 
@@ -132,8 +133,9 @@ def test_no_column_is_made_with_a_subtree_above_the_anchor_that_is_another(folde
     store.append_outcome(newest, above.encode(), (), above.history_leaf.hash)
     store.sync()
     assert chain.blocks[-1].header.anchor.height < newest
-    store._columns = HistoryColumns(newest, store._column)
-    store._columns.append(bytes(32))
+    columns = HistoryColumns(newest, store._pending._column)
+    columns.append(bytes(32))
+    store._pending.go_on(columns)
     with capture_logs() as logs:
         history = read_history(store, chain.genesis)
     assert logs[0]["event"] == "replay.history_anew"

@@ -1,9 +1,10 @@
 """Small ledgers for the tests of the block store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.transaction_table import Found
 
@@ -14,9 +15,13 @@ _ID_SIZE = 32
 
 
 def block(height: int) -> bytes:
-    """Looks random, as sealed bytes do."""
-    return b"".join(
-        sha256(b"block %d %d" % (height, part)).digest() for part in range(height % 13 + 4)
+    """Looks random, as sealed bytes do; begins with what its outcome tells."""
+    told = outcome(height)
+    return (
+        told
+        + b"".join(
+            sha256(b"block %d %d" % (height, part)).digest() for part in range(height % 13 + 4)
+        )[len(told) :]
     )
 
 
@@ -36,8 +41,39 @@ def transactions_of(payload: bytes) -> Iterator[tuple[bytes, int]]:
         yield payload[start : start + _ID_SIZE], payload[start + _ID_SIZE]
 
 
+class PlainForm:
+    """Payloads are kept as they are; a payload with ids is (id, code) after (id, code), a block's
+    as an outcome's."""
+
+    def hash_of(self, kind: Kind, payload: bytes) -> bytes:
+        return b""
+
+    def record_of(self, outcome: bytes) -> bytes:
+        return outcome
+
+    def whole_of(self, record: bytes, block: bytes, ids: Sequence[bytes]) -> bytes:
+        return record
+
+    def ids_of(self, block: bytes) -> Sequence[bytes]:
+        return ()
+
+    def id_at(self, block: bytes, position: int) -> bytes:
+        start = position * (_ID_SIZE + 1)
+        return block[start : start + _ID_SIZE]
+
+    def transactions_of(self, outcome: bytes) -> Iterable[tuple[bytes, int]]:
+        return transactions_of(outcome)
+
+
+class UnreadForm(PlainForm):
+    """Nothing in a payload is looked at."""
+
+    def transactions_of(self, outcome: bytes) -> Iterable[tuple[bytes, int]]:
+        return ()
+
+
 def opened(directory: Path) -> BlockStore:
-    return BlockStore.open(directory, transactions_of, segment_bytes_max=SMALL, map_size=MAP_SIZE)
+    return BlockStore.open(directory, PlainForm(), segment_bytes_max=SMALL, map_size=MAP_SIZE)
 
 
 def filled(directory: Path, count: int) -> BlockStore:

@@ -15,31 +15,37 @@ import pytest
 from tests.node.ledger.ledgers import (
     MAP_SIZE,
     SMALL,
+    PlainForm,
     block,
     check,
     filled,
     identifiers,
     opened,
     outcome,
-    transactions_of,
 )
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.ledger import moving
 from strongroom.node.ledger.archive import archived as archiveds
-from strongroom.node.ledger.archive import contents
+from strongroom.node.ledger.archive import contents_file
 from strongroom.node.ledger.archive import folder as folders
-from strongroom.node.ledger.archive.archived import RECALLED_MAX, Archived, Where, read_where
-from strongroom.node.ledger.archive.contents import Contents, Row, Summary, read_contents
+from strongroom.node.ledger.archive import recalled as recalleds
+from strongroom.node.ledger.archive.archived import Archived
+from strongroom.node.ledger.archive.contents import Contents, Row, Summary
+from strongroom.node.ledger.archive.contents_file import PORTION
+from strongroom.node.ledger.archive.contents_reader import ContentsReader, read_contents
 from strongroom.node.ledger.archive.faults import (
     ArchiveRefused,
     ArchiveUnwritable,
+    ContentsDamaged,
     SegmentDamaged,
     SegmentMissing,
 )
 from strongroom.node.ledger.archive.folder import ArchiveFolder, Manifest
 from strongroom.node.ledger.archive.ids import Ids
 from strongroom.node.ledger.archive.patience import Patience
+from strongroom.node.ledger.archive.recalled import RECALLED_MAX
+from strongroom.node.ledger.archive.where import Where, read_where
 from strongroom.node.ledger.frames import (
     RECORD_BYTES_MAX,
     CorruptRecord,
@@ -121,7 +127,7 @@ def test_everything_is_read_from_the_archive_as_it_was_before(
     check(store, BLOCKS, BLOCKS)
     for height in range(1, BLOCKS + 1):
         for kind, made in ((Kind.BLOCK, block), (Kind.OUTCOME, outcome)):
-            reading = store.reading(kind, height)
+            reading = store.reading(kind, height, bytes)
             assert reading is not None
             assert reading() == made(height)
     store.close()
@@ -131,7 +137,7 @@ def test_a_reading_that_began_before_its_segment_went_still_reads_it(
     home: Path, archive: Path
 ) -> None:
     store = opened(home)
-    readings = [store.reading(Kind.BLOCK, height) for height in range(1, BLOCKS + 1)]
+    readings = [store.reading(Kind.BLOCK, height, bytes) for height in range(1, BLOCKS + 1)]
     with take(store, home, archive) as taken:
         while move(store, taken, BLOCKS):
             pass
@@ -285,17 +291,27 @@ def test_T40_another_block_with_every_checksum_right_is_not_given(
     store.close()
 
 
-def test_T40_damaged_contents_of_this_nodes_own_halt_it(home: Path, archive: Path) -> None:
+def test_T40_damaged_contents_of_this_nodes_own_halt_it(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the opening where the ends of the rows stand, by which it counts; else when it is read."""
+    monkeypatch.setattr(contents_file, "PORTION_BYTES", 300)
     move_all(home, archive)
     path = home / "archived" / "blocks-000000000001.contents"
-    flip(path, path.stat().st_size - 5)
+    portions = [one for one in read_frames(path, Purpose.CONTENTS, 1) if one.kind == PORTION]
+    assert len(portions) > 3
+    flip(path, portions[0].offset + 20)
     store = opened(home)
     damages: list[OperatorFault] = []
     store.on_damage = damages.append
-    with pytest.raises(CorruptRecord):
+    with pytest.raises(ContentsDamaged, match=r"\.contents, byte .*intact copy"):
         store.block(1)
     assert damages
     store.close()
+    flip(path, portions[0].offset + 20)
+    flip(path, path.stat().st_size - 5)
+    with pytest.raises(ContentsDamaged, match=r"blocks-000000000001\.contents"):
+        opened(home)
 
 
 def test_T40_contents_that_are_missing_are_named(home: Path, archive: Path) -> None:
@@ -574,7 +590,7 @@ def test_what_a_peer_asks_for_is_recalled_whole_compared_and_bounded(
     assert len(segments) > RECALLED_MAX
     for one in segments:
         assert not archived.is_at_hand(Kind.BLOCK, one.last)
-        archived.add_recalled(one.first, archived.recall(one.first))
+        archived.recalled.add(one.first, archived.recall(one.first))
         assert archived.is_at_hand(Kind.BLOCK, one.last)
         lying = list((home / "archived" / "recalled").iterdir())
         assert len(lying) <= RECALLED_MAX
@@ -584,7 +600,7 @@ def test_what_a_peer_asks_for_is_recalled_whole_compared_and_bounded(
     assert store.block(newest.first) == block(newest.first), "not from the archive"
     with pytest.raises(SegmentMissing):
         store.block(1)
-    archived.forget_recalled()
+    archived.recalled.forget()
     assert not archived.is_at_hand(Kind.BLOCK, newest.first)
     store.close()
 
@@ -607,11 +623,11 @@ def test_T40_no_more_of_a_file_is_recalled_than_was_archived(
     for looks in ("it is of the right size when it is looked at", "it is not"):
         if looks == "it is not":
             monkeypatch.undo()
-            monkeypatch.setattr(archiveds, "hash_of_file", hash_of)
+            monkeypatch.setattr(recalleds, "hash_of_file", hash_of)
         else:
             fake = SimpleNamespace(st_mode=stat.S_IFREG, st_size=one.size)
             monkeypatch.setattr(os, "fstat", lambda _, fake=fake: fake)
-            monkeypatch.setattr(archiveds, "hash_of_file", hash_of)
+            monkeypatch.setattr(recalleds, "hash_of_file", hash_of)
         with pytest.raises(SegmentDamaged, match="is another"):
             store.archived.recall(one.first)
         assert not list((home / "archived" / "recalled").iterdir()), looks
@@ -631,7 +647,7 @@ def test_T40_a_disk_that_refuses_what_is_recalled_is_a_fault_of_it_and_nothing_s
     def fails(*_: object) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    owner: object = archiveds if name == "hash_of_file" else Path
+    owner: object = recalleds if name == "hash_of_file" else Path
     monkeypatch.setattr(owner, name, fails)
     with pytest.raises(DiskFault, match="error"):
         store.archived.recall(1)
@@ -643,7 +659,7 @@ def test_T40_a_disk_that_refuses_what_is_recalled_is_a_fault_of_it_and_nothing_s
 def test_what_was_recalled_is_gone_after_a_start(home: Path, archive: Path) -> None:
     move_all(home, archive)
     store = opened(home)
-    store.archived.add_recalled(1, store.archived.recall(1))
+    store.archived.recalled.add(1, store.archived.recall(1))
     store.close()
     opened(home).close()
     assert not (home / "archived" / "recalled").exists()
@@ -657,7 +673,7 @@ def test_a_mount_that_never_answers_holds_nobody_up_for_long(home: Path, archive
     path.unlink()
     os.mkfifo(path)  # opening it waits for a writer that never comes
     store = opened(home)
-    store.archived.patience = Patience(seconds_max=0.01)
+    store.archived.source.patience = Patience(seconds_max=0.01)
     for reason in ("no answer", "a moment ago", "a moment ago"):
         with pytest.raises(SegmentMissing, match=reason):
             store.block(1)
@@ -678,7 +694,7 @@ def test_a_store_without_an_archive_leaves_no_trace_of_one(tmp_path: Path) -> No
 def test_contents_are_small_beside_their_segment(tmp_path: Path, archive: Path) -> None:
     """With ids of transactions, because those are found without the archive."""
     home = tmp_path / "n0"
-    store = BlockStore.open(home, transactions_of, segment_bytes_max=200_000, map_size=MAP_SIZE)
+    store = BlockStore.open(home, PlainForm(), segment_bytes_max=200_000, map_size=MAP_SIZE)
     ids = [(os.urandom(32), 0) for _ in range(100)]
     for height in range(1, 9):
         payload = b"".join(id + b"\0" for id, _ in ids)
@@ -707,8 +723,8 @@ def contents_with(*counts: int, code: int = 7) -> Contents:
     made = Contents(summary)
     for height, count in enumerate(counts, 1):
         ids = Ids(os.urandom(32 * count), bytes((code,)) * count if code else b"")
-        made.rows[Kind.BLOCK].append(Row(height, 1, os.urandom(32), b"h"))
-        made.rows[Kind.OUTCOME].append(Row(height, 1, os.urandom(32), b"l", ids))
+        made.rows[Kind.BLOCK].append(Row(height, 1, os.urandom(32), b"h" * 32))
+        made.rows[Kind.OUTCOME].append(Row(height, 1, os.urandom(32), b"l" * 32, ids))
     return made
 
 
@@ -727,7 +743,7 @@ def test_T40_contents_of_a_segment_of_short_envelopes_are_read_back(tmp_path: Pa
 def test_rows_of_any_size_are_kept_in_pieces_and_portions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    monkeypatch.setattr(contents, "PORTION_BYTES", 1000)
+    monkeypatch.setattr(contents_file, "PORTION_BYTES", 1000)
     archived = Archived(tmp_path)
     counts = (0, 1, 29, 30, 31, 61, 300, 0, 2)
     made = contents_with(*counts, code=code)
@@ -736,10 +752,13 @@ def test_rows_of_any_size_are_kept_in_pieces_and_portions(
     frames = list(read_frames(path, Purpose.CONTENTS, 1))
     assert len(frames) > 10
     assert max(frame.size for frame in frames) < 1400
-    kept = read_contents(path, 1)
-    assert kept == made
+    assert read_contents(path, 1) == made
+    kept = ContentsReader(path, 1)
     for height, count in enumerate(counts, 1):
+        assert kept.row(Kind.BLOCK, height) == made.rows[Kind.BLOCK][height - 1]
         ids = kept.row(Kind.OUTCOME, height).ids
+        at = [kept.id_at(Kind.OUTCOME, height, position) for position in range(count + 2)]
+        assert at == [*ids.alone, b"", b""]
         assert (len(ids), len(ids.alone)) == (count, count)
         assert list(ids) == [(id, code) for id in ids.alone]
 

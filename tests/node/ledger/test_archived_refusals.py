@@ -5,12 +5,16 @@ blocks stand in the next one: contents hold the ids of those blocks, without cod
 """
 
 import shutil
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from strongroom.node.ledger.archive.archived import Where
+from tests.node.ledger.ledgers import PlainForm
+
 from strongroom.node.ledger.archive.folder import ArchiveFolder
+from strongroom.node.ledger.archive.where import Where
 from strongroom.node.ledger.moving import archive_segment, remove_segment
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 
 HEIGHTS, LAG, SEGMENT_BYTES = 60, 3, 4096
@@ -35,20 +39,21 @@ def ids_of(block: bytes) -> list[bytes]:
     return [block[at : at + SIZE] for at in range(0, len(block), SIZE)]
 
 
-def transactions_of(outcome: bytes) -> list[tuple[bytes, int]]:
-    step = SIZE + 1
-    return [(outcome[at : at + SIZE], outcome[at + SIZE]) for at in range(0, len(outcome), step)]
+class TellingForm(PlainForm):
+    """Blocks tell ids; outcomes do as well."""
+
+    def hash_of(self, kind: Kind, payload: bytes) -> bytes:
+        return sha256(payload).digest() if kind == Kind.BLOCK else b""
+
+    def ids_of(self, block: bytes) -> Sequence[bytes]:
+        return ids_of(block)
+
+    def id_at(self, block: bytes, position: int) -> bytes:
+        return block[position * SIZE : (position + 1) * SIZE]
 
 
 def opened(home: Path) -> BlockStore:
-    return BlockStore.open(
-        home,
-        transactions_of,
-        hash_of=lambda block: sha256(block).digest(),
-        ids_of=ids_of,
-        id_at=lambda block, position: (ids_of(block)[position : position + 1] or [b""])[0],
-        segment_bytes_max=SEGMENT_BYTES,
-    )
+    return BlockStore.open(home, TellingForm(), segment_bytes_max=SEGMENT_BYTES)
 
 
 def fill(store: BlockStore) -> None:

@@ -97,7 +97,7 @@ def test_a_store_gives_whole_outcomes_before_and_after_it_was_opened_anew(tmp_pa
             decoded = Outcome.decode(outcome)
             leaf = decoded.history_leaf.hash
             store.append_outcome(height, outcome, decoded.ids_and_codes(), leaf)
-            reading = store.reading(Kind.OUTCOME, height)
+            reading = store.reading(Kind.OUTCOME, height, bytes)
             assert reading is not None
             assert (store.outcome(height), reading()) == (outcome, outcome)
     (tmp_path / "index" / "believed").unlink()

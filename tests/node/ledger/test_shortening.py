@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.node.ledger.ledgers import UnreadForm
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.node.ledger.frames import CorruptRecord
@@ -18,7 +19,7 @@ WRITTEN = ("b1", "b2", "o1", "b3", "b4", "o2", "o3", "b5", "b6", "b7", "o4", "b8
 
 @contextmanager
 def opened(directory: Path) -> Iterator[BlockStore]:
-    store = BlockStore.open(directory, lambda _: (), segment_bytes_max=SEGMENT_BYTES)
+    store = BlockStore.open(directory, UnreadForm(), segment_bytes_max=SEGMENT_BYTES)
     yield store
     store.close()
 

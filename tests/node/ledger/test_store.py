@@ -12,19 +12,21 @@ from tests.node.ledger.disk import Disk
 from tests.node.ledger.ledgers import (
     MAP_SIZE,
     SMALL,
+    PlainForm,
     block,
     filled,
     identifiers,
     opened,
     outcome,
-    transactions_of,
 )
 
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.enclave.formats.merkle import Tree
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node.ledger.index import Entries, IndexClosed
-from strongroom.node.ledger.store import UNINDEXED_MAX, BlockStore
+from strongroom.node.ledger.pending_index import UNINDEXED_MAX
+from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.transaction_table import Found
 from strongroom.node.machine.durable_files import DiskFault
 
@@ -160,15 +162,16 @@ def test_an_id_resolves_to_its_executed_position_else_to_its_first_refusal(tmp_p
 
 
 def test_the_map_of_the_index_grows_when_it_is_full(tmp_path: Path) -> None:
-    store = BlockStore.open(tmp_path, transactions_of, map_size=64 * 1024)
+    store = BlockStore.open(tmp_path, PlainForm(), map_size=64 * 1024)
     many = [(sha256(b"%d" % number).digest(), 0) for number in range(20_000)]
-    store.append_block(1, block(1))
-    store.append_outcome(1, b"".join(id + b"\x00" for id, _ in many), many)
+    payload = b"".join(id + b"\x00" for id, _ in many)
+    store.append_block(1, payload)
+    store.append_outcome(1, payload, many)
     store.sync()
     for position, (identifier, code) in [*enumerate(many)][::997]:
         assert store.find_transaction(identifier) == Found(1, position, code)
     store.close()
-    store = BlockStore.open(tmp_path, transactions_of, map_size=64 * 1024)
+    store = BlockStore.open(tmp_path, PlainForm(), map_size=64 * 1024)
     store.append_block(2, block(2))
     store.sync()
     assert store.find_transaction(many[-1][0]) == Found(1, len(many) - 1, 0)
@@ -189,10 +192,11 @@ def test_a_question_after_the_end_blames_no_disk_and_leaves_the_index_trusted(
 def test_what_waits_to_be_indexed_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = BlockStore.open(tmp_path, transactions_of)
+    store = BlockStore.open(tmp_path, PlainForm())
     many = [(sha256(b"%d" % number).digest(), 0) for number in range(UNINDEXED_MAX)]
-    store.append_block(1, block(1))
-    store.append_outcome(1, b"".join(id + b"\x00" for id, _ in many), many)
+    payload = b"".join(id + b"\x00" for id, _ in many)
+    store.append_block(1, payload)
+    store.append_outcome(1, payload, many)
     disk = Disk(monkeypatch)
     store.append_block(2, block(2))
     assert ("fdatasync", "blocks-000000000001.log") in disk.trace
@@ -213,7 +217,7 @@ class Compared(bytes):
 
 def test_a_transaction_that_is_not_here_is_compared_with_few_that_wait(tmp_path: Path) -> None:
     """T70: each call of a session that nobody knows asks for one."""
-    store = BlockStore.open(tmp_path, transactions_of)
+    store = BlockStore.open(tmp_path, PlainForm())
     many = [(Compared(sha256(b"%d" % number).digest()), number % 3) for number in range(5_000)]
     store.append_block(1, block(1))
     store.append_outcome(1, b"", many)
@@ -253,7 +257,7 @@ def test_a_record_appended_while_a_thread_syncs_stops_the_store(tmp_path: Path) 
 
 
 def test_blocks_of_one_byte_and_of_a_megabyte_are_kept_alike(tmp_path: Path) -> None:
-    store = BlockStore.open(tmp_path, transactions_of, segment_bytes_max=SMALL)
+    store = BlockStore.open(tmp_path, PlainForm(), segment_bytes_max=SMALL)
     sizes = (0, 1, 1_000_000, 2)
     for height, size in enumerate(sizes, start=1):
         store.append_block(height, bytes(size))
@@ -283,10 +287,12 @@ def test_a_block_is_found_by_its_hash_also_after_its_index_was_rebuilt(tmp_path:
     def hash_of(payload: bytes) -> bytes:
         return sha256(payload).digest()
 
+    class HashedForm(PlainForm):
+        def hash_of(self, kind: Kind, payload: bytes) -> bytes:
+            return hash_of(payload) if kind == Kind.BLOCK else b""
+
     def reopened(directory: Path = tmp_path) -> BlockStore:
-        return BlockStore.open(
-            directory, transactions_of, hash_of=hash_of, segment_bytes_max=SMALL, map_size=MAP_SIZE
-        )
+        return BlockStore.open(directory, HashedForm(), segment_bytes_max=SMALL, map_size=MAP_SIZE)
 
     store = reopened()
     for height in range(1, 8):

@@ -11,7 +11,7 @@ from shutil import copytree
 
 import lmdb
 import pytest
-from tests.node.ledger.ledgers import transactions_of
+from tests.node.ledger.ledgers import PlainForm
 
 from strongroom.node.ledger import transaction_table
 from strongroom.node.ledger.index import Entries, Index, IndexDamaged
@@ -45,13 +45,13 @@ def payload(ids: list[tuple[bytes, int]]) -> bytes:
 
 
 def add(store: BlockStore, height: int, ids: list[tuple[bytes, int]]) -> None:
-    store.append_block(height, b"block")
+    store.append_block(height, payload(ids))
     store.append_outcome(height, payload(ids), ids)
     store.sync()
 
 
 def filled(directory: Path, heights: int) -> BlockStore:
-    store = BlockStore.open(directory, transactions_of)
+    store = BlockStore.open(directory, PlainForm())
     for height in range(1, heights + 1):
         add(store, height, ids_of(height))
     return store
@@ -88,7 +88,7 @@ def check(store: BlockStore, heights: int) -> None:
 
 
 def test_each_transaction_is_found_whatever_it_has_become_part_of(tmp_path: Path) -> None:
-    store = BlockStore.open(tmp_path, transactions_of)
+    store = BlockStore.open(tmp_path, PlainForm())
     for height in range(1, 121):
         add(store, height, ids_of(height))
         if height % 40 == 0:
@@ -99,10 +99,10 @@ def test_each_transaction_is_found_whatever_it_has_become_part_of(tmp_path: Path
     assert max(len(run) for _, run in runs) > 16 * 3_000
     heights = [_HEIGHTS.unpack(key) for key, _ in runs]
     assert all(last < first for (_, last), (first, _) in pairwise(heights)), "each height in one"
-    with closing(BlockStore.open(tmp_path, transactions_of)) as again:
+    with closing(BlockStore.open(tmp_path, PlainForm())) as again:
         check(again, 120)
     (tmp_path / "index" / "believed").unlink()
-    with closing(BlockStore.open(tmp_path, transactions_of)) as rebuilt:
+    with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 120)
 
 
@@ -125,7 +125,7 @@ def test_executed_counts_before_refused_and_the_first_refusal_before_others_over
     tmp_path: Path, between: int
 ) -> None:
     heights = iter(range(1, 1_000))
-    store = BlockStore.open(tmp_path, transactions_of)
+    store = BlockStore.open(tmp_path, PlainForm())
 
     def pause() -> None:
         for height in (next(heights) for _ in range(between)):
@@ -150,7 +150,7 @@ def test_executed_counts_before_refused_and_the_first_refusal_before_others_over
 def test_ids_that_begin_alike_are_never_taken_for_one_another(tmp_path: Path) -> None:
     """2^28 envelopes make two of them."""
     alike = [(b"\x42" * 7 + sha256(b"%d" % at).digest()[:25], (0, 3)[at % 2]) for at in range(6)]
-    store = BlockStore.open(tmp_path, transactions_of)
+    store = BlockStore.open(tmp_path, PlainForm())
     for height in range(1, 61):
         mine = [alike[height // 10 - 1]] if height % 10 == 0 else []
         add(store, height, [*ids_of(height), *mine])
@@ -167,12 +167,13 @@ def test_T70_replays_of_an_id_cost_no_block_read_each(tmp_path: Path, first: int
     do."""
     blocks: list[int] = []
 
-    def id_at(block: bytes, position: int) -> bytes:
-        height = int.from_bytes(block[:8], "big")
-        blocks.append(height)
-        return A if position == PER_BLOCK else ids_of(height)[position][0]
+    class CountedForm(PlainForm):
+        def id_at(self, block: bytes, position: int) -> bytes:
+            height = int.from_bytes(block[:8], "big")
+            blocks.append(height)
+            return A if position == PER_BLOCK else ids_of(height)[position][0]
 
-    store = BlockStore.open(tmp_path, transactions_of, id_at=id_at)
+    store = BlockStore.open(tmp_path, CountedForm())
     for height in range(1, 101):
         ids = [*ids_of(height), (A, first if height == 1 else 1)]
         store.append_block(height, height.to_bytes(8, "big"))
@@ -185,10 +186,11 @@ def test_T70_replays_of_an_id_cost_no_block_read_each(tmp_path: Path, first: int
 
 
 def test_T70_whether_an_id_may_be_executed_is_known_without_a_block(tmp_path: Path) -> None:
-    def id_at(_block: bytes, _position: int) -> bytes:
-        raise AssertionError("a block was read")
+    class NeverForm(PlainForm):
+        def id_at(self, block: bytes, position: int) -> bytes:
+            raise AssertionError("a block was read")
 
-    store = BlockStore.open(tmp_path, transactions_of, id_at=id_at)
+    store = BlockStore.open(tmp_path, NeverForm())
     for height in range(1, 61):
         add(store, height, ids_of(height))
         if height % 20 == 0:
@@ -219,12 +221,12 @@ def test_a_run_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
     put_run(tmp_path, key, list(wrong_runs(run))[number])
     with IndexView(tmp_path / "index") as view, pytest.raises(NoIndex):
         view.find_transaction(ids_of(1)[0][0])
-    store = BlockStore.open(tmp_path, transactions_of)
+    store = BlockStore.open(tmp_path, PlainForm())
     if list(wrong_runs(run))[number]:  # one without a head is seen at the opening
         with pytest.raises(IndexDamaged, match="restart"):
             store.find_transaction(ids_of(1)[0][0])
     store.close()
-    with closing(BlockStore.open(tmp_path, transactions_of)) as rebuilt:
+    with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 60)
 
 
@@ -238,11 +240,11 @@ def test_a_run_whose_entry_names_another_place_is_never_believed_and_rebuilt(
     key, _ = runs_in(tmp_path)[0]
     others = [(one, 1, at, code) for at, (one, code) in enumerate(ids_of(1))][1:]
     put_run(tmp_path, key, make_run([(id, *to, 0), *others]))
-    store = BlockStore.open(tmp_path, transactions_of)
+    store = BlockStore.open(tmp_path, PlainForm())
     with pytest.raises(IndexDamaged, match="begins otherwise"):
         store.find_transaction(id)
     store.close()
-    with closing(BlockStore.open(tmp_path, transactions_of)) as rebuilt:
+    with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 60)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.consensus import samples
 from tests.node.execution.test_pipeline import Told, commits, executing
+from tests.node.ledger.ledgers import UnreadForm
 from tests.node.mempool.test_mempool import _envelopes
 from tests.node.metrics.told import names_of, samples_of
 from tests.node.network.test_links import PEER, links
@@ -59,7 +60,7 @@ async def test_the_driver_tells_of_records_syncs_votes_views_and_proofs(tmp_path
 async def test_the_pipeline_tells_of_every_stage_of_a_block_and_of_its_codes(
     tmp_path: Path,
 ) -> None:
-    with contextlib.closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+    with contextlib.closing(BlockStore.open(tmp_path, UnreadForm())) as store:
         told = Told(store)
         made = executing(store, told)
         made.put(commits(1, 2))
@@ -77,7 +78,7 @@ async def test_the_pipeline_tells_of_every_stage_of_a_block_and_of_its_codes(
 
 async def test_an_outcome_that_was_recorded_before_counts_once(tmp_path: Path) -> None:
     """A start executes again what no anchor covers: its transactions took effect once."""
-    with contextlib.closing(BlockStore.open(tmp_path, lambda _: ())) as store:
+    with contextlib.closing(BlockStore.open(tmp_path, UnreadForm())) as store:
         told = Told(store)
         made = executing(store, told)
         made.put(commits(1, 1))

@@ -166,4 +166,4 @@ async def test_an_id_that_is_not_indexed_yet_is_found_beside_the_loop_while_it_i
 
 def transactions(store: BlockStore, height: int) -> list[tuple[bytes, int]]:
     """(id, code) of a height."""
-    return list(store._transactions_of(store.outcome(height) or b""))
+    return list(store._form.transactions_of(store.outcome(height) or b""))

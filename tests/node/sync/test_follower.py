@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from tests.enclave.chain import Chain
+from tests.node.ledger.ledgers import UnreadForm
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
@@ -26,6 +27,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.refusals import RefusalKind, refusal_of
 from strongroom.node.ledger.archive.faults import SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.sync.catch_up_events import MoreToRead, OutcomesCame, Tick
 from strongroom.node.sync.follower import Follower
@@ -137,7 +139,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     chain = Chain()
     for _ in range(5):
         chain.commit()
-    store = BlockStore.open(tmp_path, lambda _: ())
+    store = BlockStore.open(tmp_path, UnreadForm())
     for made in chain.blocks:
         store.append_block(
             made.header.height,
@@ -256,18 +258,18 @@ async def test_T31_no_peer_makes_this_node_read_its_archive(
     await bench.until(lambda: bench.links.asked)
     store = bench.pipeline.store
     away = SegmentMissing(Path("blocks-000000000001.log"), 1, 2, "cannot be read")
-    block = store.block
+    decoded = store.decoded
 
-    def archived(height: int) -> bytes | None:
+    def archived(kind: Kind, height: int, decode: Any) -> Any:
         if height <= 2:
             read.append(height)
             raise away
-        return block(height)
+        return decoded(kind, height, decode)
 
     follower, good = bench.follower, outcomes_of(bench.chain)
     answer = Outcomes(Height(1), tuple(good))
     wanted, read = list[int](), list[int]()
-    monkeypatch.setattr(store, "block", archived)
+    monkeypatch.setattr(store, "decoded", archived)
     monkeypatch.setattr(store.archived, "holds", lambda _, height: height <= 2)
     monkeypatch.setattr(store.archived, "_of", lambda _, height: SimpleNamespace(first=1))
     store.archived.on_wanted = wanted.append
@@ -276,7 +278,7 @@ async def test_T31_no_peer_makes_this_node_read_its_archive(
     assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
     assert wanted == [1], "asked for: it is recalled"
     assert read == [], "not on the event loop"
-    store.archived.add_recalled(1, Path("gone"))
+    store.archived.recalled.add(1, Path("gone"))
     assert follower._chain.decode(PEER, answer, Height(1)).outcomes == ()
     rest = Outcomes(Height(3), tuple(good[2:]))
     assert len(follower._chain.decode(PEER, rest, Height(3)).outcomes) == len(good[2:])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 from tests.enclave.snapshot_world import Ledger
+from tests.node.ledger.ledgers import UnreadForm
 
 from strongroom.consensus import codec
 from strongroom.consensus.blocks import Header
@@ -69,7 +70,7 @@ class Node:
 
     def __init__(self, directory: Path, ledger: Ledger) -> None:
         self.ledger = ledger
-        self.store = BlockStore.open(directory, lambda _: ())
+        self.store = BlockStore.open(directory, UnreadForm())
         self.folder = SnapshotFolder(directory / "snapshots")
         self.snapshots = Snapshots(self.folder, self.store, Door(ledger, executes=True))
 

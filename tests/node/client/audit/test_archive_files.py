@@ -13,8 +13,8 @@ from strongroom.node.cli.main import make_app
 from strongroom.node.client.audit.archive_files import check_archive
 from strongroom.node.client.audit.ledger_files import find_ledger, read_records
 from strongroom.node.explorer.ledger_store import FileStore
-from strongroom.node.ledger.archive.archived import Where
 from strongroom.node.ledger.archive.folder import ArchiveFolder
+from strongroom.node.ledger.archive.where import Where
 from strongroom.node.ledger.moving import archive_segment, remove_segment
 from strongroom.node.ledger.reading import open_store
 

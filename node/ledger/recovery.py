@@ -1,0 +1,171 @@
+"""What an opening of a block store finds, and what it does about it (DESIGN §8, T40).
+
+Owns the comparison: what is indexed was durable before, so an index that knows more than the
+segments hold proves a loss. A torn tail is cut, a lost or wrong index made anew of contents and
+segments; anything else is damage, and nothing is changed. Refuses to know how bytes are framed
+(frames.py).
+"""
+
+from itertools import pairwise
+
+import structlog
+
+from strongroom.node.ledger.archive.archived import Archived
+from strongroom.node.ledger.frames import CorruptRecord, TornTail
+from strongroom.node.ledger.history_columns import HistoryColumns
+from strongroom.node.ledger.index import Entries, Index, IndexDamaged
+from strongroom.node.ledger.payload_form import PayloadForm
+from strongroom.node.ledger.pending_index import UNINDEXED_MAX
+from strongroom.node.ledger.record_reader import RecordReader
+from strongroom.node.ledger.segments import Heights, Kind, Record, Segments
+
+log = structlog.get_logger()
+
+
+class Recovery:
+    """One opening."""
+
+    def __init__(
+        self,
+        segments: Segments,
+        archived: Archived,
+        index: Index,
+        reader: RecordReader,
+        form: PayloadForm,
+    ) -> None:
+        """`run` works."""
+        self._segments, self._archived, self._index = segments, archived, index
+        self._reader, self._form = reader, form
+        self._columns = HistoryColumns()
+
+    def run(self) -> HistoryColumns:
+        """Bring segments and index to what is durable; the segments can be appended to then.
+
+        Returns what makes the columns of the history that come next.
+
+        Raises:
+            CorruptRecord: the ledger is damaged, or records that were durable are missing.
+            DiskFault: the disk refused.
+        """
+        try:
+            self._run()
+        except IndexDamaged as damage:  # the segments tell all that it told
+            log.warning("ledger.index_damaged", reason=str(damage))
+            self._index.clear()
+            self._run()
+        return self._columns
+
+    def _run(self) -> None:
+        """Find what is stored, compare it with what the index knows was durable, cut the torn tail,
+        index the rest."""
+        indexed, files = self._index.newest(), self._segments.firsts
+        found, tail, rebuild = Heights(), None, not self._index_leads_to(files)
+        if not rebuild:
+            try:
+                found, tail = self._survey(files[-1], self._heights_before(files[-1]))
+            except (
+                CorruptRecord
+            ):  # unless the index is wrong: the whole ledger is read before anything is said
+                rebuild = True
+        if rebuild:
+            found, tail = self._survey(files[0], self._archived.base)
+        lost = max(0, indexed.block - found.block) + max(0, indexed.outcome - found.outcome)
+        if lost > (tail is not None):
+            detail = f"ends with {found}, but {indexed} were durable"
+            raise CorruptRecord(self._segments.path(files[-1]), 0, detail, found.outcome + 1)
+        if rebuild or lost:
+            log.warning(
+                "ledger.index_rebuilt",
+                directory=str(self._segments.path(1).parent),
+                records=str(found),
+            )
+            self._index.clear()
+        if tail is not None:
+            log.warning(
+                "ledger.tail_cut",
+                file=str(tail.path),
+                offset=tail.offset,
+                reason=tail.detail,
+                durable=lost > 0,
+            )
+        self._segments.resume(found, tail)
+        self._columns = HistoryColumns(self._index.newest().outcome + 1, self._index.column)
+        if rebuild or lost:
+            self._index_archived()
+        self._index_from(files[0] if rebuild or lost else files[-1])
+        self._index.trust()
+
+    # --- what is stored ---
+
+    def _index_leads_to(self, files: list[int]) -> bool:
+        """Whether the index knows of every file but the newest where it ends, so that only the
+        newest need be read."""
+        for first, following in pairwise(files):
+            place = self._index.place(Kind.BLOCK, following - 1)
+            if place is None or place.segment != first or not self._segments.holds(place):
+                return False
+        base, summaries = self._archived.base, self._archived.summaries
+        place = self._index.place(Kind.BLOCK, base.block) if summaries else None
+        if summaries and (place is None or place.segment != summaries[-1].first):
+            return False
+        return files[0] == base.block + 1
+
+    def _heights_before(self, first: int) -> Heights:
+        """What is stored before a file, as the index knows it."""
+        if first == self._segments.firsts[0]:
+            return self._archived.base
+        outcome = self._index.newest().outcome
+        while (place := self._index.place(Kind.OUTCOME, outcome)) and place.segment >= first:
+            outcome -= 1
+        return Heights(first - 1, outcome)
+
+    def _survey(self, since: int, found: Heights) -> tuple[Heights, TornTail | None]:
+        """Read everything from a file on, `found` being reached before it; the heights reached, and
+        the torn tail."""
+        try:
+            for record in self._segments.scan(since, found):
+                found = record.reached
+        except TornTail as tail:
+            return found, tail
+        return found, None
+
+    # --- the index, made anew or brought up ---
+
+    def _index_archived(self) -> None:
+        """What is archived, from its contents: the archive itself is not asked."""
+        entries = Entries()
+        for kind, height, place, row in self._archived.records():
+            ids = row.ids if kind == Kind.OUTCOME else ()  # a block's have no codes yet
+            entries.add(kind, height, place, ids, self._indexed(kind, row.hash))
+            entries = self._written_if_full(entries)
+        self._index.write(entries)
+
+    def _index_from(self, since: int) -> None:
+        indexed, entries = self._index.newest(), Entries()
+        for record in self._segments.scan(since, self._heights_before(since)):
+            if record.height > indexed.of(record.kind):
+                self._add(record, entries)
+                entries = self._written_if_full(entries)
+        self._index.write(entries)
+
+    def _add(self, record: Record, entries: Entries) -> None:
+        kind, height, place = record.kind, record.height, record.location
+        payload, ids = record.payload, []
+        if kind == Kind.OUTCOME:  # its block stands before it, or is archived
+            block = entries.places[Kind.BLOCK].get(height) or self._index.place(Kind.BLOCK, height)
+            payload = self._reader.whole(height, payload, self._reader.below(height, block), place)
+        with self._reader.damage_at(height, place):
+            if kind == Kind.OUTCOME:
+                ids = list(self._form.transactions_of(payload))
+            hash = self._form.hash_of(kind, payload)
+        entries.add(kind, height, place, ids, self._indexed(kind, hash))
+
+    def _indexed(self, kind: Kind, hash: bytes) -> bytes:
+        """What the index keeps of a block's digest, or of the leaf of the next outcome."""
+        return self._columns.append(hash) if kind == Kind.OUTCOME else hash
+
+    def _written_if_full(self, entries: Entries) -> Entries:
+        if entries.count < UNINDEXED_MAX:
+            return entries
+        self._index.write(entries)
+        return Entries()
