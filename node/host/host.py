@@ -392,7 +392,7 @@ class Host:
             fresh_height=self.participation.fresh_height,
             wiring=self.wiring,
             watch=self.watch,
-            archive_alarm=self.archiving.alarm,
+            archive_alarm=self.archiving.alarm or self.wiring.follower.alarm,
         )
 
     def raise_alarm(self, text: str) -> None:

@@ -21,6 +21,7 @@ from strongroom.node.enclave_client.refusals import KeysNeeded, Refusal
 from strongroom.node.enclave_client.replies import Freshness
 from strongroom.node.host.resources import Resources
 from strongroom.node.host.wiring import Wiring
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.ledger.reading import stored_runs
 from strongroom.node.ordering.events import EpochsKnown, Fresh, OwnBatch, Proven
 
@@ -125,13 +126,12 @@ class Participation:
                 pipeline.reached
             )  # a key was missing in the middle of what is recorded: it is provisional
             return
-        for run in stored_runs(self._resources.store, pipeline.reached):
-            blocks = [(header, list(batches)) for header, batches in run.blocks]
-            try:
+        try:
+            for run in stored_runs(self._resources.store, pipeline.reached):
+                blocks = [(header, list(batches)) for header, batches in run.blocks]
                 await pipeline.execute(blocks, run.certificate)
-            except KeysNeeded:
-                pipeline.fall_behind(pipeline.reached)
-                return
+        except (KeysNeeded, SegmentNotAtHand):  # the follower waits for either
+            pipeline.fall_behind(pipeline.reached)
 
     # --- what doors and heads show ---
 

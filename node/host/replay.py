@@ -18,6 +18,7 @@ from strongroom.enclave.formats.history import HistoryTree, genesis_leaf
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.ledger.index import IndexDamaged
 from strongroom.node.ledger.reading import (
     APPLY_BLOCKS_MAX,
@@ -130,6 +131,9 @@ async def replay(
             0
         )  # a joiner recorded what it has no keys for yet: it follows from where its enclave stands
         log.info("replay.keys_needed", reason=str(refusal))
+    except SegmentNotAtHand as fault:  # it follows likewise, until the archive or a peer can give
+        applied = Height(0)
+        log.error("replay.archive_away", text=str(fault), then="this node follows until it is back")
     past = StoredPast(store, history)
     return Replayed(
         start=start_after_restart(past, epochs, wal.read(read_log), own, log_lost=wal.created),

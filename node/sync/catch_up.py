@@ -93,7 +93,9 @@ class CatchUp:
         self._ends: deque[Link] = deque()
         """Certified headers by which something can be confirmed, ascending; thinned out when there
         are many."""
-        self._scanned = Height(max(confirmed - 1, 0))
+        self._skipped = self._hopes(applied)
+        """Headers in the archive are passed over: a snapshot of a peer is proven by newer ones."""
+        self._scanned = Height(max(confirmed - 1, self._chain.first - 1 if self._skipped else 0))
         self._top = 0
         self._epoch, self._epoch_first = Epoch(0), 0
         self._forget_given()
@@ -129,6 +131,10 @@ class CatchUp:
         effects: list[Effect] = []
         self._decide(effects, now)
         return effects
+
+    def seek_again(self) -> None:
+        """What is archived cannot be read: a snapshot of a peer would do as well."""
+        self._search.seek_again()
 
     @property
     def awaited(self) -> PublicKey | None:
@@ -280,19 +286,24 @@ class CatchUp:
 
     def _decide(self, effects: list[Effect], now: float) -> None:
         if not self._busy and not self._halted:
+            if self._skipped and not self._hopes(self._applied):  # from the first block on, then
+                self._restart(self._applied, self._confirmed)
             self._scan(effects)
             if self._anchors and (self._fault or self._covers()):
                 self._prove(effects)
         if self._halted:
             return
-        known = max(self._chain.newest, self.known)
-        hopes = self._search.hopes(self._applied, known)
+        hopes = self._hopes(self._applied)
         if hopes:
             effects += self._search.decide(now, self._chain.newest, self._chain.recorded)
         self._ask(effects, now)
         if not self._busy and (work := self._next_work(hopes, now)) is not None:
             self._busy = True
             effects.append(work)
+
+    def _hopes(self, applied: Height) -> bool:
+        """Is a snapshot of a peer hoped for?"""
+        return self._search.hopes(applied, max(self._chain.newest, self.known))
 
     def _next_work(self, hopes: bool, now: float) -> Effect | None:
         """The next effect that is answered, of what is recorded here; None: nothing can be done

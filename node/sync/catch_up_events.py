@@ -57,6 +57,10 @@ class Chain(Protocol):
     def recorded(self) -> Height:
         """Newest height whose outcome is recorded."""
 
+    @property
+    def first(self) -> Height:
+        """Of the first block that lies here: those below are in the archive alone."""
+
     def link(self, height: int) -> Link:
         """A stored block."""
 

@@ -22,6 +22,7 @@ from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import EpochUnknown, KeysNeeded, Refusal
 from strongroom.node.execution.pipeline import Pipeline
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.ledger.reading import (
     APPLY_BYTES_MAX,
     head_at,
@@ -64,6 +65,10 @@ from strongroom.node.sync.stored_chain import StoredChain
 TICK_SECONDS = 0.5
 """Between two looks at whether blocks, keys, links or an epoch have come."""
 EVENTS_MAX = 64
+RETRY_SECONDS = 10.0
+"""After what is archived could not be read; peers are asked for a snapshot meanwhile."""
+GOES_ON = (Apply, Confirm, Execute)
+"""Effects that bring the enclave further, by what is recorded here."""
 NOT_YET = (KeysNeeded, EpochUnknown)
 """Kinds of refusals that a key or an epoch ends; the enclave has taken over what came before."""
 
@@ -103,6 +108,8 @@ class Follower:
         self._answer: tuple[PublicKey, Outcomes] | None = None
         self._wake = asyncio.Event()
         self._ticked_at = 0.0
+        self.alarm = ""
+        """Why the enclave waits for this node's archive; empty: it does not."""
 
     # --- events -----------------------------------------------------------------------------------
 
@@ -147,14 +154,41 @@ class Follower:
         """
         while True:
             await self._pipeline.behind.wait()
-            self._events.clear()
-            self._answer = None
-            self._put(Began((await self._enclave.status()).executed, self._pipeline.reached))
-            self._put(self._tick())
-            while self._pipeline.behind.is_set():
-                event = await self._next_event()
-                for effect in self._machine.step(event, _now()):
-                    await self._carry_out(effect)
+            try:
+                await self._catch_up()
+            except SegmentNotAtHand as fault:
+                self._raise_alarm(fault)
+                self._machine.seek_again()
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _catch_up(self) -> None:
+        """Until the enclave executes again.
+
+        Raises:
+            SegmentNotAtHand: what it needs is archived, and cannot be read now; nothing is lost,
+                and it may begin again.
+        """
+        self._events.clear()
+        self._answer = None
+        self._put(Began((await self._enclave.status()).executed, self._pipeline.reached))
+        self._put(self._tick())
+        while self._pipeline.behind.is_set():
+            event = await self._next_event()
+            for effect in self._machine.step(event, _now()):
+                await self._carry_out(effect)
+                if isinstance(effect, GOES_ON):
+                    self._over()
+
+    def _raise_alarm(self, fault: SegmentNotAtHand) -> None:
+        text = f"this node cannot execute until it has what it archived: {fault}"
+        if text != self.alarm:
+            log.error("follower.waits", text=text, then="it is tried again by itself")
+        self.alarm = text
+
+    def _over(self) -> None:
+        if self.alarm:
+            log.info("follower.goes_on", what="the enclave comes further")
+        self.alarm = ""
 
     async def _next_event(self) -> Event:
         """What came: a peer's answer before all else, for the enclave's work must not make it seem

@@ -110,6 +110,11 @@ class SnapshotSearch:
         """
         return applied == 0 and not self._over and known >= WORTH_BLOCKS
 
+    def seek_again(self) -> None:
+        """There is no other way now: whoever had none may have made one meanwhile."""
+        self._asked.clear()
+        self._over = False
+
     def note(self, event: SearchEvent, now: float) -> None:
         """What came of an effect."""
         match event:

@@ -40,6 +40,11 @@ class StoredChain:
         """Newest height whose outcome is recorded."""
         return Height(self._store.newest_outcome)
 
+    @property
+    def first(self) -> Height:
+        """Of the first block that is not in the archive alone."""
+        return Height(self._store.archived.base.block + 1)
+
     def link(self, height: int) -> Link:
         """What of a stored block decides."""
         header, certificate = head_at(self._store, height)

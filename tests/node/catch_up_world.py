@@ -42,6 +42,8 @@ class Disk:
 
     def __init__(self, truth: TrueChain, newest: int) -> None:
         self.truth, self.newest = truth, Height(0)
+        self.first = Height(1)
+        """Blocks below are archived, and the archive is away."""
         self._ends: set[int] = set()
         self.tree = merkle.Tree([digest_of("genesis")])
         self.wishes: list[Any] = []
@@ -57,7 +59,7 @@ class Disk:
         return Height(self.tree.size - 1)
 
     def link(self, height: int) -> Link:
-        check(1 <= height <= self.newest, f"block {height} of {self.newest} is read")
+        check(self.first <= height <= self.newest, f"block {height} of {self.newest} is read")
         block = self.truth.at(height)
         certified = block.certified or height in self._ends
         return Link(

@@ -10,9 +10,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from tests.node.catch_up_chain import Shape
+from tests.node.catch_up_chain import Shape, TrueChain
 from tests.node.catch_up_world import (
     Broken,
+    Disk,
     Peer,
     Plan,
     World,
@@ -28,8 +29,23 @@ from tests.node.catch_up_world import (
 from tests.node.planting import first_red, is_in_place, with_bug
 from tests.simulation.planted import Bug, read_catalogue
 
+from strongroom.consensus.types import Height, PublicKey
 from strongroom.node.sync import catch_up, givers, snapshot_peer_search
-from strongroom.node.sync.snapshot_peer_search import ANSWER_SECONDS
+from strongroom.node.sync.catch_up import CatchUp
+from strongroom.node.sync.catch_up_events import (
+    Apply,
+    Began,
+    Execute,
+    MoreToRead,
+    Tick,
+    WasExecuted,
+)
+from strongroom.node.sync.snapshot_peer_search import (
+    ANSWER_SECONDS,
+    FetchSnapshot,
+    SnapshotWhole,
+    TrySnapshot,
+)
 
 SEEDS = 120
 SEEDS_MAX = 400
@@ -37,6 +53,7 @@ SEEDS_MAX = 400
 ROOT = Path(__file__).resolve().parents[2]
 BUGS = read_catalogue((Path(__file__).parent / "planted_catch_up.txt").read_text())
 NEVER = 10**9
+PEER = PublicKey(bytes(31) + b"p")
 
 
 def world_of(shape: Shape, peers: list[Peer], **plan: Any) -> World:
@@ -94,6 +111,45 @@ def come_over_a_recovery(machine: Any, search: Any, *, at: int = 20) -> None:
     world.run(60.0)
     world.check_arrived()
     check(world.blamed == {peers[0].key}, "the liar alone is named")
+
+
+def archived_below(first: int) -> tuple[Disk, CatchUp]:
+    """A node without snapshots whose archive is away, and what it does."""
+    truth = TrueChain(Random(7), shape_of(300))
+    disk = Disk(truth, 300)
+    for block in truth.blocks[:250]:
+        disk.tree.append(block.leaf)
+    disk.first = Height(first)
+    machine = CatchUp(disk)
+    machine.step(Began(Height(0), Height(0)), 0.0)
+    return disk, machine
+
+
+def test_while_a_peers_snapshot_is_hoped_for_no_archived_header_is_read() -> None:
+    """A node whose archive is away comes back without it."""
+    _, machine = archived_below(150)
+    effects = machine.step(Tick((PEER,)), 0.0)
+    assert FetchSnapshot(PEER) in effects
+    while machine.is_reading:
+        effects += machine.step(MoreToRead(), 0.0)
+    tried = machine.step(SnapshotWhole(), 0.1)
+    assert [type(one) for one in tried] == [TrySnapshot], "newer headers prove it"
+
+
+def test_when_nobody_has_a_snapshot_the_archive_is_needed_and_peers_are_asked_again() -> None:
+    disk, machine = archived_below(150)
+    machine.step(Tick((PEER,)), 0.0)
+    machine.step(Tick((PEER,)), 1.1 * ANSWER_SECONDS)
+    with pytest.raises(Broken, match="block 1 of 300 is read"):
+        machine.step(Tick((PEER,)), 1.2 * ANSWER_SECONDS)
+    machine.seek_again()
+    assert FetchSnapshot(PEER) in machine.step(Began(Height(0), Height(0)), 100.0)
+    disk.first = Height(1)
+    machine.step(Tick((PEER,)), 100 + 1.1 * ANSWER_SECONDS)
+    effects = machine.step(Tick((PEER,)), 100 + 1.2 * ANSWER_SECONDS)
+    assert Execute() in effects, "the archive is back: from its beginning on"
+    lacks = machine.step(WasExecuted(Height(0), refused=True), 120.0)
+    assert [one.first for one in lacks if isinstance(one, Apply)] == [1]
 
 
 def test_it_arrives_while_the_chain_grows_under_load() -> None:

@@ -14,48 +14,28 @@ from pathlib import Path
 
 from strongroom.consensus import codec
 from strongroom.consensus.errors import NotCanonical
-from strongroom.consensus.types import DIGEST_SIZE
-from strongroom.enclave.formats.outcome import Code
-from strongroom.node.ledger.archive.contents import Contents, Row, Summary
+from strongroom.node.ledger.archive.contents import Contents, Row
 from strongroom.node.ledger.archive.contents_file import (
-    DIRECTORY,
     KINDS,
     PORTION,
-    SUMMARY,
-    VERSION,
+)
+from strongroom.node.ledger.archive.contents_parts import (
+    Portion,
+    decoded,
+    directory_in,
+    row_in,
+    summary_in,
 )
 from strongroom.node.ledger.archive.faults import ContentsDamaged
 from strongroom.node.ledger.archive.ids import Ids
 from strongroom.node.ledger.frames import (
-    FRAME_SIZE,
     HEADER_SIZE,
-    MARKER_SIZE,
-    OFFSET_MAX,
-    RECORD_BYTES_MAX,
     CorruptRecord,
-    Frame,
     Purpose,
     read_frame,
     read_frames,
 )
 from strongroom.node.ledger.segments import Kind
-
-_CODES = bytes(map(int, Code))
-_SHAPE = (str, int, int, int, int, int, bytes, bytes, tuple)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Portion:
-    """Where some rows stand, by what stands first in it."""
-
-    kind: int
-    """Index in KINDS."""
-    height: int
-    position: int
-    """Of the first id of its first piece, in its row."""
-    offset: int
-    """From the end of the directory."""
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +60,8 @@ class ContentsReader:
         self.path = path
         with _named(path):
             frames = read_frames(path, Purpose.CONTENTS, first)
-            self.summary = _summary(next(frames, None), first)
-            self._start, self._portions = _directory(next(frames, None))
+            self.summary = summary_in(next(frames, None), first)
+            self._start, self._portions = directory_in(next(frames, None))
             self._check_form()
         for index, kind in enumerate(KINDS):
             self._check_end(index, kind)
@@ -173,12 +153,12 @@ class ContentsReader:
             frame = read_frame(self.path, self.summary.marker, offset, portion.size)
             if frame.kind != PORTION:
                 raise NotCanonical("no portion")
-            kind, wires = codec.fields(_decoded(frame), int, tuple, name="portion")
+            kind, wires = codec.fields(decoded(frame), int, tuple, name="portion")
             if kind != KINDS[portion.kind]:
                 raise NotCanonical("portion: of another kind than the directory says")
             height, position = portion.height, portion.position
             for wire in wires:
-                row = _row(wire)
+                row = row_in(wire)
                 if row.size and (made or position):
                     height, position = height + bool(made or position), 0
                 elif not row.size and not position:
@@ -236,66 +216,3 @@ def _named(path: Path, offset: int = HEADER_SIZE) -> Iterator[None]:
         raise ContentsDamaged(path, damage.offset, damage.detail) from None
     except OSError as error:
         raise ContentsDamaged(path, offset, f"cannot be read: {error.strerror}") from None
-
-
-def _summary(frame: Frame | None, first: int) -> Summary:
-    if frame is None or frame.kind != SUMMARY:
-        raise NotCanonical("no summary")
-    version, own, last, outcome_first, outcome_last, size, digest, marker, epochs = codec.fields(
-        _decoded(frame), *_SHAPE, name="summary"
-    )
-    if (version, own) != (VERSION, first):
-        raise NotCanonical(f"{version} of segment {own}")
-    numbers = {"last": last, "outcome_first": outcome_first, "outcome_last": outcome_last}
-    for name, number in (*numbers.items(), ("size", size)):
-        codec.unsigned(number, name=name)
-    if not (first <= last and 1 <= outcome_first <= outcome_last + 1 <= last + 1):
-        raise NotCanonical(f"heights {first} to {last}, {outcome_first} to {outcome_last}")
-    if not set(map(type, epochs)) <= {bytes}:
-        raise NotCanonical("epochs: not encoded")
-    return Summary(
-        first=first,
-        last=last,
-        outcome_first=outcome_first,
-        outcome_last=outcome_last,
-        size=size,
-        digest=codec.sized(digest, DIGEST_SIZE, name="digest"),
-        marker=codec.sized(marker, MARKER_SIZE, name="marker"),
-        epochs=epochs,
-    )
-
-
-def _directory(frame: Frame | None) -> tuple[int, list[Portion]]:
-    """Where the portions begin, and the list of them."""
-    if frame is None or frame.kind != DIRECTORY:
-        raise NotCanonical("no directory")
-    listed = _decoded(frame)
-    if type(listed) is not tuple:
-        raise NotCanonical("directory: expected a list")
-    return frame.offset + frame.size, list(map(_portion, listed))
-
-
-def _portion(wire: object) -> Portion:
-    kind, *numbers = codec.fields(wire, int, int, int, int, int, name="directory")
-    height, position, offset, size = (codec.unsigned(one, name="directory") for one in numbers)
-    if kind not in set(KINDS) or not FRAME_SIZE < size <= FRAME_SIZE + RECORD_BYTES_MAX:
-        raise NotCanonical("directory: of no portion")
-    return Portion(KINDS.index(Kind(kind)), height, position, offset, size)
-
-
-def _row(wire: object) -> Row:
-    offset, size, digest, hash, joined, codes = codec.fields(
-        wire, int, int, bytes, bytes, bytes, bytes, name="row"
-    )
-    ids = Ids(joined, codes)
-    if len(joined) % DIGEST_SIZE or (codes and len(codes) != len(ids)):
-        raise NotCanonical("row: not as many codes as ids")
-    if len(hash) not in (0, DIGEST_SIZE) or codes.translate(None, _CODES):
-        raise NotCanonical("row: no hash, or an unknown code")
-    codec.unsigned(offset, name="row", value_max=OFFSET_MAX)
-    codec.unsigned(size, name="row", value_max=FRAME_SIZE + RECORD_BYTES_MAX)
-    return Row(offset, size, digest, hash, ids)
-
-
-def _decoded(frame: Frame) -> codec.Wire:
-    return codec.decode(frame.payload, size_max=RECORD_BYTES_MAX)

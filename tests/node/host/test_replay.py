@@ -13,6 +13,7 @@ from strongroom.consensus.types import Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.host.replay import Replayed, read_history, replay
+from strongroom.node.ledger.archive.faults import SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.history_columns import HistoryColumns
 from strongroom.node.ledger.index import Entries, IndexDamaged
@@ -180,6 +181,19 @@ async def test_a_joiner_that_is_started_again_before_it_was_given_keys_begins_an
 ) -> None:
     """It records what anchors prove without any key."""
     replayed = await begin(folder, Lacks(RefusalKind.KEYS_NEEDED))
+    assert (replayed.applied, replayed.start.final.height) == (Height(0), Height(BLOCKS))
+
+
+async def test_T40_a_start_without_snapshots_whose_archive_is_away_begins_and_follows(
+    folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended the start; a follower waits for the archive, or for a peer's snapshot."""
+
+    def away(_: int) -> bytes:
+        raise SegmentMissing(Path("blocks-000000000001.log"), 1, 2, "cannot be read")
+
+    monkeypatch.setattr(folder[1], "outcome", away)
+    replayed = await begin(folder, Lacks(RefusalKind.OPERATOR_FAULT))
     assert (replayed.applied, replayed.start.final.height) == (Height(0), Height(BLOCKS))
 
 

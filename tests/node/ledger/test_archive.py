@@ -27,7 +27,7 @@ from tests.node.ledger.ledgers import (
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.ledger import moving
 from strongroom.node.ledger.archive import archived as archiveds
-from strongroom.node.ledger.archive import contents_file
+from strongroom.node.ledger.archive import contents_file, contents_reader
 from strongroom.node.ledger.archive import folder as folders
 from strongroom.node.ledger.archive import recalled as recalleds
 from strongroom.node.ledger.archive.archived import Archived
@@ -49,7 +49,9 @@ from strongroom.node.ledger.archive.where import Where, read_where
 from strongroom.node.ledger.frames import (
     RECORD_BYTES_MAX,
     CorruptRecord,
+    Frame,
     Purpose,
+    read_frame,
     read_frames,
 )
 from strongroom.node.ledger.moving import archive_segment, remove_segment
@@ -761,6 +763,30 @@ def test_rows_of_any_size_are_kept_in_pieces_and_portions(
         assert at == [*ids.alone, b"", b""]
         assert (len(ids), len(ids.alone)) == (count, count)
         assert list(ids) == [(id, code) for id in ids.alone]
+
+
+def test_T70_one_id_of_an_archived_block_costs_one_portion_of_its_contents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks for transactions of archived heights, here and there, had a file of megabytes
+    parsed on the event loop each time."""
+    archived, made = Archived(tmp_path), contents_with(20_000, 1, 20_000)
+    archived.keep(made)
+    reader = ContentsReader(tmp_path / "blocks-000000000001.contents", 1)
+    read: list[int] = []
+
+    def counted(path: Path, marker: bytes, offset: int, size: int) -> Frame:
+        read.append(size)
+        return read_frame(path, marker, offset, size)
+
+    monkeypatch.setattr(contents_reader, "read_frame", counted)
+    for position in (0, 9_999, 19_999, 20_000):
+        expected = made.rows[Kind.OUTCOME][2].ids.alone[position : position + 1] or [b""]
+        assert reader.id_at(Kind.OUTCOME, 3, position) == expected[0]
+        assert len(read) == 1
+        assert read.pop() <= contents_file.PORTION_BYTES + 64
+    assert reader.row(Kind.BLOCK, 2) == made.rows[Kind.BLOCK][1]
+    assert len(read) == 1
 
 
 def test_T40_contents_that_are_not_read_back_as_written_let_nothing_go(

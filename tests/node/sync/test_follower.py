@@ -29,6 +29,7 @@ from strongroom.node.ledger.archive.faults import SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
+from strongroom.node.sync import follower as followers
 from strongroom.node.sync.catch_up_events import MoreToRead, OutcomesCame, Tick
 from strongroom.node.sync.follower import Follower
 from strongroom.node.sync.serving import Serving
@@ -300,6 +301,33 @@ async def test_T31_outcomes_that_cannot_be_read_again_are_not_served(
     Serving(store=store, links=loose).send_outcomes(PEER, Height(1))
     monkeypatch.undo()
     assert links.asked == []
+
+
+async def test_T40_an_archive_that_is_away_is_waited_for_with_an_alarm(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended the node: one without snapshots, whose enclave needs what it archived."""
+    monkeypatch.setattr(followers, "RETRY_SECONDS", 0.0)
+    bench.enclave.refuses = RefusalKind.KEYS_NEEDED
+    await bench.until(lambda: bench.links.asked)
+    bench.answer(outcomes_of(bench.chain))
+    store, tries = bench.pipeline.store, list[int]()
+    await bench.until(lambda: store.newest_outcome >= bench.anchored)
+
+    def away(height: int) -> bytes | None:
+        tries.append(height)
+        raise SegmentMissing(Path("blocks-000000000001.log"), 1, 2, "cannot be read")
+
+    monkeypatch.setattr(store, "outcome", away)
+    bench.enclave.refuses = None
+    await bench.until(lambda: len(tries) > 2)
+    assert "until it has what it archived" in bench.follower.alarm
+    assert "mount the archive" in bench.follower.alarm
+    assert bench.enclave.applied == []
+    monkeypatch.delattr(store, "outcome")
+    await bench.until(lambda: bench.enclave.confirmed)
+    assert bench.enclave.applied == list(range(1, bench.anchored + 1))
+    await bench.until(lambda: not bench.follower.alarm)
 
 
 async def test_keys_that_are_missing_are_waited_for(bench: Bench) -> None:
