@@ -25,7 +25,7 @@ from tests.node.ledger.ledgers import (
 )
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.ledger import moving
+from strongroom.node.ledger import moving, transaction_table
 from strongroom.node.ledger.archive import archived as archiveds
 from strongroom.node.ledger.archive import contents_file, contents_reader
 from strongroom.node.ledger.archive import folder as folders
@@ -314,6 +314,54 @@ def test_T40_damaged_contents_of_this_nodes_own_halt_it(
     flip(path, path.stat().st_size - 5)
     with pytest.raises(ContentsDamaged, match=r"blocks-000000000001\.contents"):
         opened(home)
+
+
+@pytest.mark.parametrize("where", ["here", "archived"])
+def test_T40_damage_that_a_find_meets_halts_the_node_whoever_asked(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """A block or contents that tell whether it is the one; the index is not believed again."""
+    monkeypatch.setattr(transaction_table, "RUN_ENTRIES_MIN", 1)
+    lose_index(home)
+    opened(home).close()
+    if where == "archived":
+        move_all(home, archive)
+    store = opened(home)
+    finding = store.finding(identifiers(1)[0][0])
+    assert callable(finding), "a block or contents must tell"
+    files = {"here": "ledger/blocks-{:012d}.log", "archived": "archived/blocks-{:012d}.contents"}
+    path = home / files[where].format(1)
+    path.write_bytes(path.read_bytes()[:30] + bytes(path.stat().st_size - 30))
+    damages: list[OperatorFault] = []
+    store.on_damage = damages.append
+    with pytest.raises(CorruptRecord, match=path.name) as damage:
+        finding()
+    assert damages == [damage.value]
+    assert not (home / "index" / "believed").exists()
+    store.close()
+
+
+def test_a_find_whose_segment_goes_meanwhile_does_not_ask_the_archive(
+    home: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transaction_table, "RUN_ENTRIES_MIN", 1)
+    lose_index(home)
+    store, read = opened(home), Segments.read
+    finding = store.finding(identifiers(5)[0][0])
+    assert callable(finding)
+
+    def gone(*asked: Any) -> bytes:
+        monkeypatch.setattr(Segments, "read", read)
+        with take(store, home, archive) as taken:
+            while move(store, taken, BLOCKS):
+                pass
+        shutil.rmtree(archive)
+        return read(*asked)
+
+    monkeypatch.setattr(Segments, "read", gone)
+    found = finding()
+    assert (found and found.height, store.archived.reads["missing"]) == (5, 0)
+    store.close()
 
 
 def test_T40_contents_that_are_missing_are_named(home: Path, archive: Path) -> None:
