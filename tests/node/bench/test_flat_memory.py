@@ -32,7 +32,7 @@ def slopes(memory: Memory) -> dict[str, float]:
 
 def test_growth_is_that_of_the_process_that_grows_most() -> None:
     sizes = {"n0 host": 100.0, "n1 host": 90.0, "n0 enclave": 50.0}
-    seen = readings(600, sizes, per_hour={"n0 host": 6.0, "n1 host": 1.0, "n0 enclave": -3.0})
+    seen = readings(600, sizes, per_hour={"n0 host": 1.0, "n1 host": 6.0, "n0 enclave": -3.0})
     assert slopes(seen) == {"host": 6.0, "enclave": -3.0}
 
 
@@ -73,7 +73,12 @@ def test_noise_is_neither_flat_nor_growth() -> None:
     found = judged(rough)
     assert found is not None
     assert found["host"]["verdict"] == UNCLEAR
+    rising = judged([(at, {"n0 host": sizes["n0 host"] + at / 100}) for at, sizes in rough])
+    assert rising is not None
+    assert rising["host"]["mib_per_hour"] > rising["host"]["bound"]
+    assert rising["host"]["verdict"] == UNCLEAR
     assert not grows(found)
+    assert not grows(rising)
     hour = [(float(at), sizes) for at, (_, sizes) in zip(range(0, 36_000, 600), rough, strict=True)]
     calm = judged(hour)
     assert calm is not None
