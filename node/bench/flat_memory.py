@@ -14,6 +14,9 @@ Memory = list[tuple[float, dict[str, float]]]
 """(Seconds since the window opened, MiB by process), in order of time."""
 GROWTH_SECONDS_MIN = 60.0
 """A shorter window says nothing of how memory grows in an hour."""
+GROWS_SECONDS_MIN = 1800.0
+"""In a shorter window one burst that enlarges a pool looks like growth without end: such a window
+may show that memory is flat, never that it is not."""
 FLAT_SHARE = 0.05
 """Of what a process holds, in an hour."""
 ROLES = ("host", "enclave")
@@ -35,16 +38,17 @@ def judged(memory: Memory) -> Document | None:
         return None
     always = set.intersection(*(set(sizes) for _, sizes in settled))
     times = [at for at, _ in settled]
+    long = settled[-1][0] - memory[0][0] >= GROWS_SECONDS_MIN
     found: Document = {}
     for name in sorted(always):
-        one = _line_through(times, [sizes[name] for _, sizes in settled])
+        one = _line_through(times, [sizes[name] for _, sizes in settled], long=long)
         role = next(role for role in ROLES if name.endswith(role))
         if role not in found or one["mib_per_hour"] > found[role]["mib_per_hour"]:
             found[role] = one
     return {role: found[role] for role in ROLES if role in found}
 
 
-def _line_through(times: list[float], sizes: list[float]) -> Document:
+def _line_through(times: list[float], sizes: list[float], *, long: bool) -> Document:
     line = linear_regression(times, sizes)
     middle, spread = mean(times), sum((at - mean(times)) ** 2 for at in times)
     errors = [
@@ -54,7 +58,11 @@ def _line_through(times: list[float], sizes: list[float]) -> Document:
     half = _T_95 * sqrt(sum(error * error for error in errors) / freedom / spread) * 3600
     slope, held = line.slope * 3600, line.intercept + line.slope * middle
     bound = FLAT_SHARE * held
-    verdict = FLAT if slope + half <= bound else GROWS if slope - half > bound else UNCLEAR
+    verdict = UNCLEAR
+    if slope + half <= bound:
+        verdict = FLAT
+    elif long and slope - half > bound:
+        verdict = GROWS
     return {
         "mib": round(held, 1),
         "mib_per_hour": round(slope, 1),

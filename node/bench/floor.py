@@ -31,15 +31,15 @@ class Floor:
     sign_us: float
     verify_us: float
 
-    def per_transaction(self, *, nodes: int, transactions_per_block: float) -> float:
-        """µs of processor per transaction on all replicas together, votes included.
+    def per_transaction(self, *, nodes: int, running: int, transactions_per_block: float) -> float:
+        """µs of processor per transaction on all running replicas together, votes included.
 
         Each replica signs two votes and checks q−1 of others for each of two certificates; its
         enclave checks q.
         """
         quorum = Quorum(nodes).size
-        votes = nodes * (2 * self.sign_us + (2 * (quorum - 1) + quorum) * self.verify_us)
-        return nodes * self.transaction_us + votes / max(1.0, transactions_per_block)
+        votes = running * (2 * self.sign_us + (2 * (quorum - 1) + quorum) * self.verify_us)
+        return running * self.transaction_us + votes / max(1.0, transactions_per_block)
 
 
 def measure_floor(envelope_bytes: int) -> Floor:

@@ -20,6 +20,7 @@ def make_report(
     after: Reading,
     *,
     nodes: int,
+    running: int,
     seconds: float,
     blocks: int,
     envelope_bytes: int,
@@ -32,7 +33,8 @@ def make_report(
         results: what each load process reported.
         before: readings when the measured window opened.
         after: readings when it closed.
-        nodes: replicas that ran.
+        nodes: replicas of the cluster.
+        running: those of them that ran in the window: what one costs is their mean.
         seconds: length of the window.
         blocks: blocks executed in the window.
         envelope_bytes: size class of the envelopes.
@@ -50,27 +52,30 @@ def make_report(
     answered = max(1, sum(result["answered"] for result in results))
     host, enclave = after.host - before.host, after.enclave - before.enclave
     client_us = sum(result["cpu_seconds"] for result in results) / answered * 1e6
-    floor_us = floor.per_transaction(nodes=nodes, transactions_per_block=committed / max(1, blocks))
+    floor_us = floor.per_transaction(
+        nodes=nodes, running=running, transactions_per_block=committed / max(1, blocks)
+    )
     return {
         "committed_per_second": round(committed / seconds, 1),
         "latency_ms": percentiles(latencies),
         "receipt_ms": round(receipts[len(receipts) // 2], 2) if receipts else None,
         "cpu_seconds_per_1000": {
-            "host": round(host / some * 1000 / nodes, 4),
-            "enclave": round(enclave / some * 1000 / nodes, 4),
+            "host": round(host / some * 1000 / running, 4),
+            "enclave": round(enclave / some * 1000 / running, 4),
             "client": round(client_us / 1000, 4),
         },
         "cpu_ms_per_block": {
-            "host": round(host / max(1, blocks) * 1000 / nodes, 3),
-            "enclave": round(enclave / max(1, blocks) * 1000 / nodes, 3),
+            "host": round(host / max(1, blocks) * 1000 / running, 3),
+            "enclave": round(enclave / max(1, blocks) * 1000 / running, 3),
         },
         "rss_mib_per_node": {"start": round(before.rss_mib, 1), "end": round(after.rss_mib, 1)},
         "memory": judged(memory),
         "bytes_per_transaction": {
             "wire": round((after.wire_bytes - before.wire_bytes) / some),
-            "disk": round((after.disk_bytes - before.disk_bytes) / some / nodes),
+            "disk": round((after.disk_bytes - before.disk_bytes) / some / running),
         },
         "nodes": nodes,
+        "running": running,
         "cores": os.cpu_count(),
         "interpreter": interpreter(),
         "envelope_bytes": envelope_bytes,

@@ -78,6 +78,8 @@ class _Window:
     before: Reading
     after: Reading
     blocks: int
+    running: int
+    """Nodes, when it opened."""
     memory: Memory
     passed: tuple[Passed, Passed]
     """What nodes counted of their stages when it opened, and when it closed."""
@@ -129,6 +131,7 @@ async def measure(
             window.before,
             window.after,
             nodes=load.nodes,
+            running=window.running,
             seconds=load.seconds,
             blocks=window.blocks,
             envelope_bytes=work.envelope_bytes,
@@ -155,19 +158,23 @@ async def _drive(
     flames: Path | None,
     say: Callable[[str], None],
 ) -> _Window:
-    """Run the load processes, and read what the window between warm-up and end shows."""
+    """Run the load processes, and read what the window between warm-up and end shows.
+
+    What disturbs does so from before the warm-up: processor time is read when the window opens, and
+    what is under way by then (a kill, a quota) would take part of it.
+    """
     workers: list[asyncio.subprocess.Process] = []
     try:
         for order in orders:
             workers.append(await _start_worker(order))
         await asyncio.gather(*map(_until_ready, workers))
-        begin = time.monotonic() + load.warmup
-        window = {"begin": begin, "end": begin + load.seconds}
-        tasks = [asyncio.create_task(worker.communicate(_line(window))) for worker in workers]
-        await asyncio.sleep(begin - time.monotonic())
         async with disturb(cluster) as facts:
-            passed = await read_stages(cluster)
+            begin = time.monotonic() + load.warmup
+            window = {"begin": begin, "end": begin + load.seconds}
+            tasks = [asyncio.create_task(worker.communicate(_line(window))) for worker in workers]
+            await asyncio.sleep(begin - time.monotonic())
             before, first = read(cluster), await newest_height(cluster)
+            passed, running = await read_stages(cluster), len(cluster.running())
             drawing = (
                 None if flames is None else profile.draw(cluster.nodes[0], flames, load.seconds)
             )
@@ -191,6 +198,7 @@ async def _drive(
         before,
         after,
         last - first,
+        running,
         memory,
         (passed, passed_after),
         facts,

@@ -102,7 +102,7 @@ async def run_suite(
 
 def _left(done: int, count: int, seconds: float) -> str:
     """Words for how long the rest may take, by what was done."""
-    return f", about {seconds / done * (count - done) / 60:.0f} minutes left" if done else ""
+    return f", about {seconds / done * (count - done) / 60:.0f} min left" if done else ""
 
 
 async def _row(row: Row, most: float, teller: Teller, repeat: int, *, peer: bool) -> Document:

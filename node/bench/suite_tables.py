@@ -31,6 +31,8 @@ SUITE_HEAD = (
 README_HEAD = "| load | per second | p50 / p95 / p99 ms | host + enclave + client µs |"
 COST_ROWS = (MOST, "10 % load", HALF, "80 % load", LONE, "16 connections × 4")
 """Rows of equal clusters and calls: what a block and a payment cost follows from these."""
+SIZE_ROWS = (MOST, LONE, "one-shot envelopes", "512 B envelopes", "records of 1 KiB")
+"""Rows that differ in what a call takes on the disk."""
 Reports = list[tuple[str, Document]]
 
 
@@ -41,7 +43,12 @@ def markdown_of(reports: Reports, command: str = "--suite") -> list[str]:
     found = dict(reports)
     for table in (aims_table(found) if MOST in found else [], ways_table(found)):
         lines += ["", *table] if table else []
-    notes = [f"{name}: {note}" for name, report in reports for note in _notes_on(report)]
+    sized = [
+        f"{name}: {sizes_line(report)}"
+        for name, report in reports
+        if report.get("bytes_on_disk") and (name in SIZE_ROWS or len(reports) == 1)
+    ]
+    notes = [f"{name}: {note}" for name, report in reports for note in _notes_on(report)] + sized
     equal = [report for name, report in reports if name in COST_ROWS and "failed" not in report]
     if equal and (line := costs_line(equal, equal[0]["nodes"])) is not None:
         notes.append(f"apart: {line}")
@@ -135,8 +142,6 @@ def _notes_on(report: Document) -> list[str]:
             f"{caught['blocks']} blocks in {caught['seconds']} s after a start of "
             f"{caught['start_seconds']} s, {caught['blocks_per_second']} blocks per second"
         )
-    if report.get("bytes_on_disk") and report.get("rate") == "max":
-        notes.append(sizes_line(report))
     if "restart" in report:
         again = report["restart"]
         notes.append(

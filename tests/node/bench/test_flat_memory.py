@@ -32,7 +32,7 @@ def slopes(memory: Memory) -> dict[str, float]:
 
 def test_growth_is_that_of_the_process_that_grows_most() -> None:
     sizes = {"n0 host": 100.0, "n1 host": 90.0, "n0 enclave": 50.0}
-    seen = readings(600, sizes, per_hour={"n0 host": 6.0, "n1 host": 1.0, "n0 enclave": -3.0})
+    seen = readings(600, sizes, per_hour={"n0 host": 1.0, "n1 host": 6.0, "n0 enclave": -3.0})
     assert slopes(seen) == {"host": 6.0, "enclave": -3.0}
 
 
@@ -59,22 +59,38 @@ def test_a_process_that_ended_has_no_growth() -> None:
 def test_memory_is_flat_up_to_a_share_of_what_is_held_and_grows_beyond_it() -> None:
     just, more = FLAT_SHARE * 100 - 0.5, FLAT_SHARE * 100 + 0.5
     sizes = {"n0 host": 100.0, "n0 enclave": 100.0}
-    found = judged(readings(600, sizes, per_hour={"n0 host": just, "n0 enclave": more}))
+    found = judged(readings(1800, sizes, per_hour={"n0 host": just, "n0 enclave": more}))
     assert found is not None
     assert (found["host"]["verdict"], found["enclave"]["verdict"]) == (FLAT, GROWS)
     assert grows(found)
-    line = "host of 100.6 MiB +4.5 an hour (+4.5 to +4.5, flat to +5.0): flat; enclave of "
+    line = "host of 101.7 MiB +4.5 an hour (+4.5 to +4.5, flat to +5.1): flat; enclave of "
     assert memory_line(found).startswith(line)
 
 
+def test_a_window_of_minutes_may_show_flat_memory_and_never_growth() -> None:
+    """A pool that one burst enlarged is a step, whose slope goes on for ever."""
+    sizes = {"n0 host": 100.0, "n0 enclave": 100.0}
+    found = judged(readings(600, sizes, per_hour={"n0 host": 60.0}))
+    assert found is not None
+    assert (found["host"]["verdict"], found["enclave"]["verdict"]) == (UNCLEAR, FLAT)
+
+
 def test_noise_is_neither_flat_nor_growth() -> None:
-    """Ten MiB up and down in ten minutes: what follows for an hour is anybody's guess."""
-    rough = [(float(at), {"n0 host": 100.0 + 5.0 * (-1) ** (at // 10)}) for at in range(0, 600, 10)]
+    """Forty MiB up and down in forty minutes: what follows for an hour is anybody's guess."""
+    steps = range(0, 2400, 40)
+    rough = [(float(at), {"n0 host": 100.0 + 20.0 * (-1) ** (at // 40)}) for at in steps]
     found = judged(rough)
     assert found is not None
     assert found["host"]["verdict"] == UNCLEAR
+    rising = judged([(at, {"n0 host": sizes["n0 host"] + at / 150}) for at, sizes in rough])
+    assert rising is not None
+    assert rising["host"]["mib_per_hour"] > rising["host"]["bound"]
+    assert rising["host"]["verdict"] == UNCLEAR
     assert not grows(found)
-    hour = [(float(at), sizes) for at, (_, sizes) in zip(range(0, 36_000, 600), rough, strict=True)]
+    assert not grows(rising)
+    hour = [
+        (float(at), sizes) for at, (_, sizes) in zip(range(0, 600_000, 10_000), rough, strict=True)
+    ]
     calm = judged(hour)
     assert calm is not None
     assert calm["host"]["verdict"] == FLAT

@@ -138,7 +138,7 @@ async def test_a_run_that_fails_leaves_the_other_runs_of_its_row(
     assert set(found[MOST]["interval_95"]) >= {"p50", "throughput ÷ etcd's", "p50 ÷ etcd's"}
     assert found[HALF]["ratio_to_etcd"]["committed_per_second"] == pytest.approx(2.0, abs=0.02)
     assert "etcd" not in found[LONE]
-    assert any(line.endswith("minutes left") for line in told.lines)
+    assert any(line.endswith("min left") for line in told.lines)
     assert "run 3 of 3" in told.lines
 
 
