@@ -83,6 +83,12 @@ def test_a_batch_that_was_full_before_or_had_nothing_in_it_when_due_is_not_judge
     made(aims, 0, 1, late=late)
     aims.order(View(1), Sequence(0))
     assert aims.lead(ROUND) == pytest.approx(ROUND / 2)
+    made(aims, 1, 2)
+    aims.order(View(2), Sequence(1))
+    missed = aims.lead(ROUND)
+    made(aims, 2, 3, late=late)
+    aims.order(View(3), Sequence(3))
+    assert aims.lead(ROUND) == missed > ROUND / 2
 
 
 def test_a_batch_of_a_view_that_had_no_block_is_not_judged_and_in_nobodys_way() -> None:

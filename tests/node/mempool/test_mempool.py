@@ -4,6 +4,7 @@ import asyncio
 from hashlib import sha256
 
 import pytest
+from tests.hang import HANG_SECONDS
 
 from strongroom.consensus.batches import BATCH_BYTES_MAX, BATCH_ENVELOPES_MAX, encode_payload
 from strongroom.enclave.proofs.block_data import ENVELOPE_BYTES_MEAN_MIN, SMALL_ENVELOPES_MAX
@@ -145,6 +146,23 @@ async def test_a_batch_never_waits_longer_for_a_view_that_does_not_end() -> None
     pool.submit([b"early"], wait=False)
     assert await pool.next_batch(_Lane(batch_due=None)) == [b"early"]
     assert clock() - began >= LATE_SECONDS_MAX
+
+
+class _LaneThatPutsOff:
+    """Its batch is always due a little later: a view that does not end, as it is reckoned."""
+
+    throttled = False
+
+    @property
+    def batch_due(self) -> float:
+        return asyncio.get_running_loop().time() + LATE_SECONDS_MAX / 8
+
+
+async def test_a_batch_that_is_put_off_again_and_again_goes_at_last() -> None:
+    pool = _mempool()
+    pool.submit([b"early"], wait=False)
+    async with asyncio.timeout(HANG_SECONDS):
+        assert await pool.next_batch(_LaneThatPutsOff()) == [b"early"]
 
 
 async def test_a_batch_that_is_full_does_not_wait() -> None:
