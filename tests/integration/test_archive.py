@@ -140,7 +140,7 @@ async def a_start_without_archive_and_snapshots(cluster: Cluster, away: Path) ->
     settings.directory.rename(away)
     shutil.rmtree(node.layout.snapshots)
     await node.start()
-    await until(cluster, "n2", lambda status: status["alarm"])
+    await until(cluster, "n2", lambda status: bool(status["alarm"]))
     away.rename(settings.directory)
     await until(cluster, "n2", lambda status: votes_in(1)(status) and not status["alarm"])
 
