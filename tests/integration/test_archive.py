@@ -85,6 +85,7 @@ async def test_answers_starts_and_newcomers_do_not_miss_what_was_archived(tmp_pa
         await pay_until_archived(cluster, folder, 4)
         await every_node_tells_of(done, cluster)
         await a_start_without_archive_and_index(done, cluster, tmp_path / "unmounted")
+        await a_start_without_archive_and_snapshots(cluster, tmp_path / "unmounted")
         await a_newcomer_follows_from_archives(folder, cluster)
     files_prove_it(folder, archive)
 
@@ -127,6 +128,21 @@ async def a_start_without_archive_and_index(done: Done, cluster: Cluster, away: 
     away.rename(settings.directory)
     await until(cluster, "n1", lambda status: not status["alarm"])
     await every_node_tells_of(done, cluster)
+
+
+async def a_start_without_archive_and_snapshots(cluster: Cluster, away: Path) -> None:
+    """Its enclave begins at genesis, and what it needs is away: the node runs, says so, and goes on
+    once it is back."""
+    node = cluster.node("n2")
+    settings = node.config().archive
+    assert settings is not None
+    await node.kill()
+    settings.directory.rename(away)
+    shutil.rmtree(node.layout.snapshots)
+    await node.start()
+    await until(cluster, "n2", lambda status: bool(status["alarm"]))
+    away.rename(settings.directory)
+    await until(cluster, "n2", lambda status: votes_in(1)(status) and not status["alarm"])
 
 
 async def a_newcomer_follows_from_archives(folder: Path, cluster: Cluster) -> None:
