@@ -38,8 +38,8 @@ def read(cluster: Cluster) -> Reading:
     enclaves = [process.pid for node in cluster.nodes if (process := node.enclave()) is not None]
     pages = sum(_resident_pages(pid) for pid in hosts + enclaves)
     return Reading(
-        host=sum(map(_cpu_seconds, hosts)),
-        enclave=sum(map(_cpu_seconds, enclaves)),
+        host=sum(map(cpu_seconds, hosts)),
+        enclave=sum(map(cpu_seconds, enclaves)),
         rss_mib=pages * _PAGE / _MIB / max(1, len(hosts)),
         wire_bytes=_loopback_bytes(),
         disk_bytes=sum(allocated(node.layout.directory) for node in cluster.nodes),
@@ -70,7 +70,8 @@ def largest(sizes: Mapping[str, float]) -> str:
     return ", ".join(f"{role} {mib:.1f}" for role, mib in found.items())
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processor since it began, its threads together."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(after_name[11]) + int(after_name[12])) / _TICKS
 

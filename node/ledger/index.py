@@ -142,11 +142,11 @@ class Index:
 
     def trust(self) -> None:
         """Say that it agrees with the segments, for as long as this boot lasts."""
-        write_atomic(_marker(self._directory), _boot())
+        write_atomic(trust_file(self._directory), _boot())
 
     def distrust(self) -> None:
         """Have the next opening rebuild it."""
-        _marker(self._directory).unlink(missing_ok=True)
+        trust_file(self._directory).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Begin anew, empty; it counts as lost until `trust`."""
@@ -225,8 +225,8 @@ class Index:
         with _data(self._directory).open("rb+") as file:
             file.truncate(used)
             os.fsync(file.fileno())
-        if _marker(self._directory).exists():
-            write_atomic(_marker(self._directory), _checksum(self._directory))
+        if trust_file(self._directory).exists():
+            write_atomic(trust_file(self._directory), _checksum(self._directory))
 
     def _connect(self) -> None:
         with self._faults():
@@ -297,7 +297,8 @@ def _data(directory: Path) -> Path:
     return directory / "data.mdb"
 
 
-def _marker(directory: Path) -> Path:
+def trust_file(directory: Path) -> Path:
+    """What says whether the index is: `Index` alone writes it."""
     return directory / "believed"
 
 
@@ -321,7 +322,7 @@ def _checksum(directory: Path) -> bytes:
 
 def _believed(directory: Path) -> bool:
     try:
-        marker = _marker(directory).read_bytes()
+        marker = trust_file(directory).read_bytes()
         return _data(directory).exists() and (marker == _boot() or marker == _checksum(directory))
     except OSError:
         return False
