@@ -41,7 +41,9 @@ class Runs:
 
     def open(self) -> None:
         """As after a start."""
-        self.environment: Any = lmdb.open(str(self._directory), max_dbs=1, map_size=MAP_SIZE)
+        self.environment: Any = lmdb.open(
+            str(self._directory), max_dbs=1, map_size=MAP_SIZE, sync=False, writemap=True
+        )
         self.database = self.environment.open_db(b"RUN")
         self.levels, self.credit = RunLevels(self.database), {}
 

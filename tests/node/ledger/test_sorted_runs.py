@@ -79,7 +79,8 @@ def test_the_first_that_begins_so_is_found_wherever_others_crowd(
     """Also where the same bytes stand across two entries."""
     dice = random.Random(seed)
     entries = sorted(
-        entry_of(bytes([one]) * 32, 1 + dice.randrange(1 << 38), 0x010101, one) for one in some
+        entry_of(bytes([one]) * 32, 1 + dice.randrange(1 << 38), 0x020202, dice.choice(some))
+        for one in some
     )
     ((_, value),) = written(entries)
     for one in (0, 1, 2, 3, 4, 199, 200, 201, 255):
@@ -87,6 +88,15 @@ def test_the_first_that_begins_so_is_found_wherever_others_crowd(
         firsts = [at for at, entry in enumerate(entries) if entry.startswith(prefix)]
         expected = HEAD_SIZE + ENTRY_SIZE * firsts[0] if firsts else -1
         assert first_alike(value, prefix) == expected
+
+
+@pytest.mark.parametrize("count", [1, 32, 33, 34, 64, 252, PIECE_ENTRIES_MAX])
+def test_the_first_is_found_at_every_place_of_a_piece(count: int) -> None:
+    for at in range(count):
+        others = [entry_of(b"\x01" * 32, 1, one, 0) for one in range(at)]
+        alike = [entry_of(b"\x02" * 32, 1, one, 0) for one in range(count - at)]
+        ((_, value),) = written(others + alike)
+        assert first_alike(value, b"\x02" * PREFIX_SIZE) == HEAD_SIZE + ENTRY_SIZE * at
 
 
 @pytest.mark.parametrize("at", [0, 3, 4, 19, 20, 26, 27, 35, HEAD_SIZE + 16 * 99, -1])
