@@ -12,7 +12,8 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.node.ledger.segments import Heights, Kind, Location
 from strongroom.node.ledger.sorted_runs import RunDamaged
 from strongroom.node.ledger.transaction_table import (
+    CANDIDATES_MAX,
     EXECUTED,
     FOUND,
     NO_ROOM,
@@ -168,8 +170,14 @@ class Index:
     def places_of(self, identifier: bytes) -> Places:
         """Where a transaction may count, by its id (32 bytes; nothing is found under anything
         else)."""
+        found = self._places_of(identifier, CANDIDATES_MAX)
+        if len(found.candidates) < CANDIDATES_MAX:
+            return found
+        return replace(found, all=partial(self._places_of, identifier, None))
+
+    def _places_of(self, identifier: bytes, most: int | None) -> Places:
         with self._map_lock, self._faults(), self._environment.begin(buffers=True) as reading:
-            return self._transactions.places_of(reading, identifier)
+            return self._transactions.places_of(reading, identifier, most)
 
     def find_block(self, hash: bytes) -> int | None:
         """Height of the block whose header has this digest (32 bytes; nothing is found under
@@ -205,8 +213,6 @@ class Index:
                 transaction.put(HEIGHT.pack(height), column, db=self._tree)
             self._transactions.put(transaction, executed, refused)
 
-        with self._map_lock, self._faults(), self._environment.begin(buffers=True) as reading:
-            self._transactions.advance(reading, len(executed) + len(refused))
         self._growing(
             put,
             FREE_BYTES_MIN

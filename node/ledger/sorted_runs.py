@@ -1,41 +1,45 @@
-"""Sorted runs: where many transactions stand, in 16 bytes each, written once and never changed
-(DESIGN §8).
+"""Sorted runs: where many transactions stand, in 16 bytes each, in pieces of one page that are
+written once and never changed (DESIGN §8).
 
-    run     magic 4 | count u32 | CRC32C u32 | entries, ascending
-    entry   first 7 bytes of the id | height u40 | position u24 | code u8
+    entry   first 7 bytes of the id | refused 1 bit | height 39 bits | position u24 | code u8
+    piece   CRC32C u32 | last entry of the piece before it | entries, ascending, at most 253
+    key     number of the run u32 | last entry of the piece
 
-Big-endian. The checksum is over all but itself. An entry says where to look, not what stands there:
-two ids may begin alike, so whoever finds one compares the id at that place. Owns this form, the
-search in a run, and how several become one, a few thousand entries at a time. Refuses to know where
-runs are kept (transaction_table.py).
+Big-endian. The checksum is over the run's number and all behind it. An entry says where to look,
+not what stands there: two ids may begin alike, so whoever finds one compares the id at that place.
+Of what begins alike the best stands first: executed before refused, then by height. Owns these
+forms, and how much of a piece may be believed. Refuses to know where pieces are kept, and which
+runs there are (run_levels.py).
 """
 
 import struct
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import google_crc32c
 
-Run = bytes | memoryview
-
 PREFIX_SIZE = 7
 """Of an id, in an entry. Whoever wants two ids that begin alike tries 2^28 envelopes, four 2^42:
 each costs a look at its block, and nothing else."""
-HEIGHT_MAX = (1 << 40) - 1
-STEP_ENTRIES = 4_096
-"""About as many are merged in one step: 1 to 2 ms."""
-_MAGIC = b"RUN1"
-_HEAD = struct.Struct(">4sI")
-_HEAD_SIZE = _HEAD.size + 4
-_ENTRY_SIZE = 16
-_GUESSES_MAX = 12
-_PREFIX = struct.Struct(">Q")
-"""The first 8 bytes of an entry; the last of them is no part of the id."""
+HEIGHT_MAX = (1 << 39) - 1
+ENTRY_SIZE = 16
+PIECE_ENTRIES_MAX = 253
+"""A piece of these fills what LMDB has of a page of 4 KiB for a large value, 4,080 bytes: so pages
+that are free again always fit."""
+NOTHING = bytes(ENTRY_SIZE)
+"""Below every entry: before a run's first piece. No height is 0."""
+_NUMBER_SIZE = 4
+_CHECKSUM_SIZE = 4
+HEAD_SIZE = _CHECKSUM_SIZE + ENTRY_SIZE
+"""Of a piece."""
+_REFUSED = 1 << 71
+_FULL = struct.Struct(f"{ENTRY_SIZE}s" * PIECE_ENTRIES_MAX)
+_SCANNED = 32
+"""Entries that are searched by the byte: quicker than to halve them."""
 
 
 class RunDamaged(ValueError):
-    """These bytes are no run, or not the one that was written."""
+    """What stands there is no piece of a run, or not the one that was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,102 +51,87 @@ class Candidate:
     code: int
 
 
-def make_run(found: Iterable[tuple[bytes, int, int, int]]) -> bytes:
-    """A run of (id, height, position, code) in any order; an id may stand in it several times."""
-    entries = [
-        id[:PREFIX_SIZE] + (height << 32 | position << 8 | code).to_bytes(9, "big")
-        for id, height, position, code in found
-    ]
-    entries.sort()
-    return _sealed(b"".join(entries))
+def entry_of(id: bytes, height: int, position: int, code: int) -> bytes:
+    """16 bytes; code 0 is executed."""
+    place = height << 32 | position << 8 | code
+    return id[:PREFIX_SIZE] + (place | _REFUSED if code else place).to_bytes(9, "big")
 
 
-def count_of(run: Run) -> int:
-    """Its entries, by its head.
+def place_of(entry: bytes) -> Candidate:
+    """What an entry says."""
+    place = int.from_bytes(entry[PREFIX_SIZE:], "big") & ~_REFUSED
+    return Candidate(place >> 32, place >> 8 & 0xFFFFFF, place & 0xFF)
 
-    Raises:
-        RunDamaged: it has none.
+
+def key_of(number: int) -> bytes:
+    """How the keys of a run's pieces begin."""
+    return number.to_bytes(_NUMBER_SIZE, "big")
+
+
+def seed_of(number: int) -> int:
+    """With what the checksums of a run's pieces begin."""
+    seed: int = google_crc32c.value(key_of(number))
+    return seed
+
+
+def pieces(number: int, before: bytes, entries: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of pieces.
+
+    Args:
+        number: of the run.
+        before: the last entry of the piece before these, or `NOTHING`.
+        entries: ascending.
     """
-    if len(run) < _HEAD_SIZE:
-        raise RunDamaged("cut short")
-    return int(_HEAD.unpack_from(run)[1])
+    key, seed = key_of(number), seed_of(number)
+    for at in range(0, len(entries), PIECE_ENTRIES_MAX):
+        some = entries[at : at + PIECE_ENTRIES_MAX]
+        body = before + b"".join(some)
+        before = some[-1]
+        yield key + before, _checksum(seed, body) + body
 
 
-def check_run(run: Run) -> None:
-    """Whether it is what was written.
+def read_piece(seed: int, key: bytes, value: bytes) -> bytes:
+    """The piece, which is what was written under this key; `seed` is of its run.
 
     Raises:
         RunDamaged: it is not.
     """
-    magic, count = _HEAD.unpack_from(run) if len(run) >= _HEAD_SIZE else (b"", 0)
-    if magic != _MAGIC or len(run) != _HEAD_SIZE + _ENTRY_SIZE * count:
-        raise RunDamaged("no run, or cut short")
-    checksum = google_crc32c.value(bytes(run[: _HEAD.size]))
-    checksum = google_crc32c.extend(checksum, bytes(run[_HEAD_SIZE:]))
-    if checksum != int.from_bytes(run[_HEAD.size : _HEAD_SIZE], "big"):
+    body = value[_CHECKSUM_SIZE:]
+    if value[:_CHECKSUM_SIZE] != _checksum(seed, body):
         raise RunDamaged("the checksum does not hold")
+    if len(body) % ENTRY_SIZE or not len(body) > ENTRY_SIZE or body[-ENTRY_SIZE:] != key[4:]:
+        raise RunDamaged("another piece stands there")
+    return value
 
 
-def find_in(run: Run, id: bytes) -> list[Candidate]:
-    """What stands in a run under the beginning of an id, by height."""
-    prefix, count = id[:PREFIX_SIZE], count_of(run)
-    found: list[Candidate] = []
-    for at in range(_bound(run, int.from_bytes(prefix, "big"), count), count):
-        entry = bytes(run[_at(at) : _at(at + 1)])
-        if entry[:PREFIX_SIZE] != prefix:
-            break
-        place = int.from_bytes(entry[PREFIX_SIZE:], "big")
-        found.append(Candidate(place >> 32, place >> 8 & 0xFFFFFF, place & 0xFF))
-    return found
+def before_of(piece: bytes) -> bytes:
+    """The last entry of the piece before it."""
+    return piece[_CHECKSUM_SIZE:HEAD_SIZE]
 
 
-def merge(runs: Callable[[], Sequence[Run]]) -> Iterator[bytes | None]:
-    """One run of several: None after each step, at last the run.
-
-    Args:
-        runs: gives them, always the same; asked once a step, so that they may lie in a map that
-            moves in between.
-    """
-    counts = [count_of(run) for run in runs()]
-    steps = max(1, sum(counts) // STEP_ENTRIES)
-    starts, parts = [0] * len(counts), list[bytes]()
-    for step in range(1, steps + 1):
-        upper = (1 << 8 * PREFIX_SIZE) * step // steps
-        entries: list[bytes] = []
-        for index, (run, count) in enumerate(zip(runs(), counts, strict=True)):
-            end = count if step == steps else _bound(run, upper, count)
-            data = bytes(run[_at(starts[index]) : _at(end)])
-            entries += [data[at : at + _ENTRY_SIZE] for at in range(0, len(data), _ENTRY_SIZE)]
-            starts[index] = end
-        entries.sort()
-        parts.append(b"".join(entries))
-        yield None
-    yield _sealed(b"".join(parts))
+def entries_of(piece: bytes) -> Sequence[bytes]:
+    """All of it, ascending."""
+    if len(piece) == HEAD_SIZE + _FULL.size:  # five times as fast
+        return _FULL.unpack_from(piece, HEAD_SIZE)
+    return [piece[at : at + ENTRY_SIZE] for at in range(HEAD_SIZE, len(piece), ENTRY_SIZE)]
 
 
-def _sealed(entries: bytes) -> bytes:
-    head = _HEAD.pack(_MAGIC, len(entries) // _ENTRY_SIZE)
-    checksum: int = google_crc32c.extend(google_crc32c.value(head), entries)
-    return b"".join((head, checksum.to_bytes(4, "big"), entries))
-
-
-def _bound(run: Run, prefix: int, count: int) -> int:
-    """The first entry that does not begin below a prefix. Ids are digests, so it stands about where
-    its share of all prefixes says; halving ends what somebody made uneven."""
-    key, low, high, below, above = prefix << 8, 0, count, 0, 1 << 64
-    for _ in range(_GUESSES_MAX):
-        if low >= high:
-            return low
-        at = min(low + (key - below) * (high - low) // (above - below), high - 1)
-        (found,) = _PREFIX.unpack_from(run, _at(at))
-        if found < key:
-            low, below = at + 1, found
+def first_alike(piece: bytes, prefix: bytes) -> int:
+    """Where the first entry begins that begins so; -1: none does."""
+    low, high = 0, (len(piece) - HEAD_SIZE) // ENTRY_SIZE
+    while high - low > _SCANNED:
+        middle = (low + high) // 2
+        at = HEAD_SIZE + ENTRY_SIZE * middle
+        if piece[at : at + PREFIX_SIZE] < prefix:
+            low = middle
         else:
-            high, above = at, found
-    return bisect_left(
-        range(count), key, low, high, key=lambda at: _PREFIX.unpack_from(run, _at(at))[0]
-    )
+            high = middle
+    at, end = HEAD_SIZE + ENTRY_SIZE * low, HEAD_SIZE + ENTRY_SIZE * (high + 1)
+    while (at := piece.find(prefix, at, end)) >= 0 and (at - HEAD_SIZE) % ENTRY_SIZE:
+        at += 1
+    return at
 
 
-def _at(entry: int) -> int:
-    return _HEAD_SIZE + _ENTRY_SIZE * entry
+def _checksum(seed: int, body: bytes) -> bytes:
+    checksum: int = google_crc32c.extend(seed, body)
+    return checksum.to_bytes(_CHECKSUM_SIZE, "big")

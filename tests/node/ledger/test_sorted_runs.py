@@ -1,8 +1,7 @@
-"""Sorted runs of transactions: found by the beginning of an id, merged in steps, and wrong bytes
-are never searched (T40)."""
+"""Sorted runs of transactions: found by the beginning of an id, the best place first, and a piece
+that is not what was written is never searched (T40)."""
 
 import random
-from collections.abc import Sequence
 from hashlib import sha256
 
 import pytest
@@ -10,105 +9,117 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongroom.node.ledger.sorted_runs import (
+    ENTRY_SIZE,
+    HEAD_SIZE,
     HEIGHT_MAX,
+    NOTHING,
+    PIECE_ENTRIES_MAX,
     PREFIX_SIZE,
     Candidate,
-    Run,
     RunDamaged,
-    check_run,
-    count_of,
-    find_in,
-    make_run,
-    merge,
+    before_of,
+    entries_of,
+    entry_of,
+    first_alike,
+    pieces,
+    place_of,
+    read_piece,
+    seed_of,
 )
 
-Known = list[tuple[bytes, int, int, int]]
+
+def known(count: int) -> list[bytes]:
+    """Entries, ascending."""
+    return sorted(
+        entry_of(sha256(b"%d" % at).digest(), 1 + at // 7, at % 7, at % 3) for at in range(count)
+    )
 
 
-def known(count: int, first: int = 1, each: int = 7) -> Known:
-    """`count` transactions, `each` a height."""
-    return [
-        (sha256(b"%d %d" % (first, at)).digest(), first + at // each, at % each, at % 3)
-        for at in range(count)
-    ]
+def written(entries: list[bytes], number: int = 5) -> list[tuple[bytes, bytes]]:
+    return list(pieces(number, NOTHING, entries))
 
 
-def found(run: Run, id: bytes) -> list[tuple[int, int, int]]:
-    return [(one.height, one.position, one.code) for one in find_in(run, id)]
+@given(st.integers(1, HEIGHT_MAX), st.integers(0, (1 << 24) - 1), st.integers(0, 13))
+def test_an_entry_says_height_position_and_code(height: int, position: int, code: int) -> None:
+    entry = entry_of(b"\x42" * 32, height, position, code)
+    assert len(entry) == ENTRY_SIZE
+    assert entry[:PREFIX_SIZE] == b"\x42" * PREFIX_SIZE
+    assert place_of(entry) == Candidate(height, position, code)
 
 
-def merged(runs: Sequence[Run]) -> bytes:
-    *steps, made = merge(lambda: runs)
-    assert steps.count(None) == len(steps)
-    assert made is not None
-    return made
+def test_of_what_begins_alike_executed_stands_first_then_by_height_and_position() -> None:
+    places = [(9, 3, 0), (HEIGHT_MAX, 0, 0), (1, 2, 13), (1, 3, 1), (2, 0, 4), (HEIGHT_MAX, 1, 1)]
+    entries = [entry_of(bytes(32), *place) for place in places]
+    assert sorted(random.Random(1).sample(entries, len(entries))) == entries
 
 
-@given(
-    ids=st.lists(
-        st.sampled_from([bytes(32), b"\xff" * 32]) | st.binary(min_size=32, max_size=32), min_size=1
-    ),
-    seed=st.integers(0, 2**32),
-)
-@settings(max_examples=60, deadline=None)
-def test_whatever_ids_are_each_is_found_at_all_its_places_and_no_other(
-    ids: list[bytes], seed: int
+def test_pieces_hold_all_entries_in_order_and_each_says_where_the_one_before_ends() -> None:
+    entries = known(3 * PIECE_ENTRIES_MAX + 10)
+    made, before = written(entries), NOTHING
+    for key, value in made:
+        piece = read_piece(seed_of(5), key, value)
+        assert before_of(piece) == before
+        before = piece[-ENTRY_SIZE:]
+        assert key == b"\x00\x00\x00\x05" + before
+    assert [entry for _, value in made for entry in entries_of(value)] == entries
+    assert len(made) == 4
+
+
+def test_a_piece_fits_a_page_of_lmdb_and_takes_little_more_than_sixteen_bytes_an_entry() -> None:
+    """16 bytes of a page are LMDB's."""
+    ((_, value),) = written(known(PIECE_ENTRIES_MAX))
+    assert 4_096 - 16 - ENTRY_SIZE < len(value) <= 4_096 - 16
+
+
+@given(st.lists(st.sampled_from([1, 2, 3, 200, 201]), min_size=1, max_size=253), st.integers())
+@settings(max_examples=200, deadline=None)
+def test_the_first_that_begins_so_is_found_wherever_others_crowd(
+    some: list[int], seed: int
 ) -> None:
+    """Also where the same bytes stand across two entries."""
     dice = random.Random(seed)
-    places = [
-        (id, dice.randrange(HEIGHT_MAX + 1), dice.randrange(1 << 24), dice.randrange(14))
-        for id in ids
-    ]
-    run = make_run(places)
-    check_run(run)
-    assert count_of(run) == len(places)
-    for id in {*ids, bytes(32), b"\x80" * 32, b"\xff" * 32}:
-        expected = sorted(
-            place[1:] for place in places if place[0][:PREFIX_SIZE] == id[:PREFIX_SIZE]
-        )
-        assert found(run, id) == expected
+    entries = sorted(
+        entry_of(bytes([one]) * 32, 1 + dice.randrange(1 << 38), 0x020202, dice.choice(some))
+        for one in some
+    )
+    ((_, value),) = written(entries)
+    for one in (0, 1, 2, 3, 4, 199, 200, 201, 255):
+        prefix = bytes([one]) * PREFIX_SIZE
+        firsts = [at for at, entry in enumerate(entries) if entry.startswith(prefix)]
+        expected = HEAD_SIZE + ENTRY_SIZE * firsts[0] if firsts else -1
+        assert first_alike(value, prefix) == expected
 
 
-def test_ids_that_begin_alike_are_all_given_wherever_they_crowd() -> None:
-    """Whoever wants to may send such ids; half of all begin alike here."""
-    alike = b"\x42" * PREFIX_SIZE
-    crowd = [(alike + sha256(b"%d" % at).digest()[:25], 5, at, 0) for at in range(3_000)]
-    run = make_run([*known(3_000), *crowd])
-    assert found(run, alike + bytes(25)) == [(5, at, 0) for at in range(3_000)]
-    assert all(tuple(place) in found(run, id) for id, *place in known(9))
+@pytest.mark.parametrize("count", [1, 32, 33, 34, 64, 252, PIECE_ENTRIES_MAX])
+def test_the_first_is_found_at_every_place_of_a_piece(count: int) -> None:
+    for at in range(count):
+        others = [entry_of(b"\x01" * 32, 1, one, 0) for one in range(at)]
+        alike = [entry_of(b"\x02" * 32, 1, one, 0) for one in range(count - at)]
+        ((_, value),) = written(others + alike)
+        assert first_alike(value, b"\x02" * PREFIX_SIZE) == HEAD_SIZE + ENTRY_SIZE * at
 
 
-def test_a_run_of_several_is_the_run_of_all_they_hold() -> None:
-    parts = [known(6_000, 1), known(10, 5_000), known(9_000, 5_002), known(1, 900_000)]
-    runs: list[Run] = [make_run(part) for part in parts]
-    runs[2] = memoryview(runs[2])
-    made = merged(runs)
-    check_run(made)
-    assert made == make_run([one for part in parts for one in part])
-    assert len(list(merge(lambda: runs))) > 3, "it is made in steps"
-
-
-def test_a_run_takes_sixteen_bytes_a_transaction() -> None:
-    assert len(make_run(known(1_000))) == 12 + 16 * 1_000
-
-
-@pytest.mark.parametrize("at", [0, 4, 7, 8, 11, 12, 18, 19, 23, 24, 26, 27, 12 + 16 * 99])
+@pytest.mark.parametrize("at", [0, 3, 4, 19, 20, 26, 27, 35, HEAD_SIZE + 16 * 99, -1])
 def test_a_changed_byte_is_seen(at: int) -> None:
-    run = bytearray(make_run(known(100)))
-    run[at] ^= 1
+    ((key, value),) = written(known(100))
+    changed = bytearray(value)
+    changed[at] ^= 1
     with pytest.raises(RunDamaged):
-        check_run(bytes(run))
+        read_piece(seed_of(5), key, bytes(changed))
 
 
-@pytest.mark.parametrize("size", [0, 3, 8, 11, 12, 27, 12 + 16 * 50, 12 + 16 * 100 - 1])
-def test_a_run_that_was_cut_is_seen(size: int) -> None:
-    run = make_run(known(100))
+@pytest.mark.parametrize("size", [0, 3, 4, 19, 20, 35, 36, HEAD_SIZE + 16 * 50, -1])
+def test_a_piece_that_was_cut_is_seen(size: int) -> None:
+    ((key, value),) = written(known(100))
     with pytest.raises(RunDamaged):
-        check_run(run[:size])
+        read_piece(seed_of(5), key, value[:size])
     with pytest.raises(RunDamaged):
-        check_run(run + bytes(16))
+        read_piece(seed_of(5), key, value + bytes(16))
 
 
-def test_a_candidate_says_height_position_and_code() -> None:
-    id = sha256(b"x").digest()
-    assert list(find_in(make_run([(id, 7, 8, 9)]), id)) == [Candidate(7, 8, 9)]
+def test_a_piece_of_another_run_or_place_is_seen() -> None:
+    (one, value), (other, _) = written(known(2 * PIECE_ENTRIES_MAX))
+    with pytest.raises(RunDamaged):
+        read_piece(seed_of(6), b"\x00\x00\x00\x06" + one[4:], value)
+    with pytest.raises(RunDamaged):
+        read_piece(seed_of(5), other, value)

@@ -1,11 +1,9 @@
 """Where transactions stand: found alike by their ids and in runs, after each step from one to the
 other; what begins alike is told apart by the ledger, and a wrong index is never believed (T40)."""
 
-import struct
 from collections.abc import Iterator
 from contextlib import closing
 from hashlib import sha256
-from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
 
@@ -13,23 +11,33 @@ import lmdb
 import pytest
 from tests.node.ledger.ledgers import PlainForm
 
-from strongroom.node.ledger import transaction_table
+from strongroom.consensus.errors import OperatorFault
+from strongroom.node.ledger import run_levels, sorted_runs, transaction_table
 from strongroom.node.ledger.index import Entries, Index, IndexDamaged
 from strongroom.node.ledger.index_view import IndexView, NoIndex
+from strongroom.node.ledger.run_levels import Table
 from strongroom.node.ledger.segments import Kind, Location
-from strongroom.node.ledger.sorted_runs import make_run
+from strongroom.node.ledger.sorted_runs import (
+    PREFIX_SIZE,
+    before_of,
+    entries_of,
+    entry_of,
+    first_alike,
+    pieces,
+)
 from strongroom.node.ledger.store import BlockStore
-from strongroom.node.ledger.transaction_table import Found
+from strongroom.node.ledger.transaction_table import CANDIDATES_MAX, Found
 
 PER_BLOCK = 40
-_HEIGHTS = struct.Struct(">QQ")
-"""First and last height of a run: its key."""
 
 
 @pytest.fixture(autouse=True)
 def _small_levels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transaction_table, "RUN_ENTRIES_MIN", 100)
-    monkeypatch.setattr(transaction_table, "LEVELS", (500, 3_000, 9_000))
+    monkeypatch.setattr(sorted_runs, "PIECE_ENTRIES_MAX", 13)
+    monkeypatch.setattr(run_levels, "PIECE_ENTRIES_MAX", 13)
+    monkeypatch.setattr(run_levels, "LEVEL_ENTRIES_MIN", 100)
+    monkeypatch.setattr(run_levels, "STEP_ENTRIES", 150)
 
 
 def ids_of(height: int) -> list[tuple[bytes, int]]:
@@ -57,21 +65,28 @@ def filled(directory: Path, heights: int) -> BlockStore:
     return store
 
 
-def runs_in(directory: Path) -> list[tuple[bytes, bytes]]:
-    """Keys and bytes of all runs of a closed store."""
+def pieces_in(directory: Path) -> tuple[Table, list[tuple[bytes, bytes]]]:
+    """Which runs a closed store has; keys and bytes of all their pieces."""
     with closing(lmdb.open(str(directory / "index"), max_dbs=6)) as environment:
         runs = environment.open_db(b"RUN")
         with environment.begin(db=runs) as reading:
-            return [(bytes(key), bytes(run)) for key, run in reading.cursor()]
+            (_, table), *pieces = [(bytes(key), bytes(value)) for key, value in reading.cursor()]
+            return Table.decode(table), pieces
 
 
-def put_run(directory: Path, key: bytes, run: bytes) -> None:
-    """Change a run of a closed store, and have it believed."""
+def put_piece(directory: Path, key: bytes, value: bytes) -> None:
+    """Change a piece of a closed store, and have it believed."""
     with closing(lmdb.open(str(directory / "index"), max_dbs=6, map_size=1 << 28)) as environment:
         runs = environment.open_db(b"RUN")
         with environment.begin(db=runs, write=True) as writing:
-            writing.put(key, run)
+            writing.put(key, value)
     believe(directory)
+
+
+def piece_with(directory: Path, id: bytes) -> tuple[bytes, bytes]:
+    """The piece in which an id stands."""
+    _, pieces = pieces_in(directory)
+    return next(one for one in pieces if first_alike(one[1], id[:PREFIX_SIZE]) >= 0)
 
 
 def believe(directory: Path) -> None:
@@ -94,11 +109,9 @@ def test_each_transaction_is_found_whatever_it_has_become_part_of(tmp_path: Path
         if height % 40 == 0:
             check(store, height)
     store.close()
-    runs = runs_in(tmp_path)
-    assert 1 < len(runs) < 20, "many became one"
-    assert max(len(run) for _, run in runs) > 16 * 3_000
-    heights = [_HEIGHTS.unpack(key) for key, _ in runs]
-    assert all(last < first for (_, last), (first, _) in pairwise(heights)), "each height in one"
+    table, _ = pieces_in(tmp_path)
+    assert 1 < len(table.runs) < 20, "many became one"
+    assert max(run.count for run in table.runs) > 1_600
     with closing(BlockStore.open(tmp_path, PlainForm())) as again:
         check(again, 120)
     (tmp_path / "index" / "believed").unlink()
@@ -145,6 +158,18 @@ def test_executed_counts_before_refused_and_the_first_refusal_before_others_over
     pause()
     assert store.find_transaction(A) == Found(executed, 0, 0)
     store.close()
+
+
+def test_of_many_that_begin_alike_the_last_is_found_too(tmp_path: Path) -> None:
+    """More than one look on the event loop gives."""
+    count = 3 * CANDIDATES_MAX
+    alike = [b"\x42" * 7 + sha256(b"%d" % at).digest()[:25] for at in range(count)]
+    with closing(BlockStore.open(tmp_path, PlainForm())) as store:
+        for height, id in enumerate(alike, start=1):
+            add(store, height, [*ids_of(height), (id, 3)])
+        for height, id in enumerate(alike, start=1):
+            assert store.find_transaction(id) == Found(height, PER_BLOCK, 3)
+        assert store.find_transaction(b"\x42" * 7 + bytes(25)) is None
 
 
 def test_ids_that_begin_alike_are_never_taken_for_one_another(tmp_path: Path) -> None:
@@ -204,45 +229,50 @@ def test_T70_whether_an_id_may_be_executed_is_known_without_a_block(tmp_path: Pa
     store.close()
 
 
-def wrong_runs(run: bytes) -> Iterator[bytes]:
-    yield run[:-1]
-    yield run[:-16]
-    yield run[:12]
+def wrong_pieces(piece: bytes) -> Iterator[bytes]:
+    yield piece[:-1]
+    yield piece[:-16]
+    yield piece[:12]
     yield b""
-    yield run[:100] + bytes((run[100] ^ 1,)) + run[101:]
+    yield piece[:100] + bytes((piece[100] ^ 1,)) + piece[101:]
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_a_run_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
+def test_a_piece_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
     tmp_path: Path, number: int
 ) -> None:
     filled(tmp_path, 60).close()
-    key, run = runs_in(tmp_path)[0]
-    put_run(tmp_path, key, list(wrong_runs(run))[number])
+    id = ids_of(1)[0][0]
+    key, piece = piece_with(tmp_path, id)
+    put_piece(tmp_path, key, list(wrong_pieces(piece))[number])
     with IndexView(tmp_path / "index") as view, pytest.raises(NoIndex):
-        view.find_transaction(ids_of(1)[0][0])
+        view.find_transaction(id)
     store = BlockStore.open(tmp_path, PlainForm())
-    if list(wrong_runs(run))[number]:  # one without a head is seen at the opening
-        with pytest.raises(IndexDamaged, match="restart"):
-            store.find_transaction(ids_of(1)[0][0])
+    with pytest.raises(IndexDamaged, match="restart"):
+        store.find_transaction(id)
     store.close()
     with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 60)
 
 
 @pytest.mark.parametrize("to", [(2, 0), (1, 1), (60, 3), (61, 0), (1, PER_BLOCK), (1, 1 << 20)])
-def test_a_run_whose_entry_names_another_place_is_never_believed_and_rebuilt(
+def test_a_piece_whose_entry_names_another_place_is_never_believed_and_rebuilt(
     tmp_path: Path, to: tuple[int, int]
 ) -> None:
     """Its checksum holds: whoever wrote it made that too."""
     filled(tmp_path, 60).close()
     id = ids_of(1)[0][0]
-    key, _ = runs_in(tmp_path)[0]
-    others = [(one, 1, at, code) for at, (one, code) in enumerate(ids_of(1))][1:]
-    put_run(tmp_path, key, make_run([(id, *to, 0), *others]))
+    key, piece = piece_with(tmp_path, id)
+    others = [one for one in entries_of(piece) if not one.startswith(id[:PREFIX_SIZE])]
+    entries = sorted([entry_of(id, *to, 0), *others])
+    ((_, wrong),) = pieces(int.from_bytes(key[:4], "big"), before_of(piece), entries)
+    put_piece(tmp_path, key, wrong)
     store = BlockStore.open(tmp_path, PlainForm())
-    with pytest.raises(IndexDamaged, match="begins otherwise"):
+    told: list[OperatorFault] = []
+    store.on_damage = told.append
+    with pytest.raises(IndexDamaged, match="begins otherwise") as damage:
         store.find_transaction(id)
+    assert told == [damage.value], "the node is told, whoever it was that looked"
     store.close()
     with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 60)
