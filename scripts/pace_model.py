@@ -193,6 +193,8 @@ class Crowd:
         """(When a payment was called, seconds until it was executed where it was called.)"""
         self.receipts: list[tuple[float, float]] = []
         self._made = 0
+        self._latest: dict[int, float] = {}
+        """By seat: when what is gathered leaves in any case."""
         self._callers = [Caller(self, index % SIZE) for index in range(case.clients)]
         for seat in range(SIZE):
             scene.honest(
@@ -237,9 +239,10 @@ class Crowd:
         if not gathered or own is None or state.throttled:
             return
         due = state.batch_due(now, self.waits.lead)
-        if due is None:
-            due = gathered[0][0] + LATE_SECONDS_MAX
+        latest = self._latest.setdefault(seat, max(now, due or 0.0) + LATE_SECONDS_MAX)
+        due = latest if due is None else min(due, latest)
         if len(gathered) >= BATCH_ENVELOPES_GOAL or due <= now:
+            del self._latest[seat]
             self._batch(seat)
 
     def _batch(self, seat: int) -> None:

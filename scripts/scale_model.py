@@ -206,6 +206,8 @@ class Load:
         self._waiting: dict[int, deque[list[float]]] = {seat: deque() for seat in origins}
         self._looked = dict.fromkeys(origins, 0)
         self._made = 0
+        self._latest: dict[int, float] = {}
+        """By seat: when what is gathered leaves in any case."""
         self.waits: list[tuple[float, float]] = []
         """(When a payment came, seconds until it was executed where it came.)"""
         self.batches = 0
@@ -240,10 +242,13 @@ class Load:
         own, state = node.participant.run.own, node.replica.state
         if not gathered or own is None or state.throttled:
             return False
-        if len(gathered) >= BATCH_PAYMENTS_GOAL:
-            return True
         due = state.batch_due(now)
-        return (gathered[0] + LATE_SECONDS_MAX if due is None else due) <= now
+        latest = self._latest.setdefault(seat, max(now, due or 0.0) + LATE_SECONDS_MAX)
+        due = latest if due is None else min(due, latest)
+        leaves = len(gathered) >= BATCH_PAYMENTS_GOAL or due <= now
+        if leaves:
+            del self._latest[seat]
+        return leaves
 
     def _batch(self, seat: int) -> None:
         self._made += 1

@@ -21,6 +21,9 @@ MISS_ROUNDS, HIT_ROUNDS = 0.1, 0.01
 SLACK_ROUNDS_MAX = 0.5
 PUNCTUAL_ROUNDS = 0.25
 """Made so much later than due, a batch says nothing: there was nothing to make it of before."""
+AHEAD_MAX = 2
+"""A batch is made for the block of this view or one of the next two: where views do not end, what
+waits had better leave."""
 AIMS_MAX = 64
 """Batches that no block has yet; of more, the oldest are forgotten."""
 
@@ -31,6 +34,8 @@ class BatchAims:
     def __init__(self) -> None:
         self._aims: deque[tuple[Sequence, View, bool]] = deque(maxlen=AIMS_MAX)
         """Place in the lane, whose block it is for, and whether that is judged."""
+        self._taken = View(0)
+        """The newest view for whose block one was made that was due."""
         self._slack_rounds = 0.0
         self._making: tuple[Sequence, float] | None = None
         self._mean: float | None = None
@@ -43,8 +48,9 @@ class BatchAims:
 
     def following(self, view: View) -> View:
         """The first view from this one on whose block no batch was made for. Those that missed
-        theirs are in no other's way: a block takes them beside the next."""
-        return max([view, *(View(aimed + 1) for _, aimed, _ in self._aims)])
+        theirs are in no other's way, for a block takes them beside the next; nor are those that
+        were full before they were due."""
+        return View(max(view, self._taken + 1))
 
     def make(
         self, sequence: Sequence, view: View, now: float, *, late: float, usual_round: float
@@ -55,10 +61,13 @@ class BatchAims:
             sequence: its place in the lane.
             view: whose block it is for.
             now: monotonic seconds.
-            late: seconds since it was due; negative: it was full before.
+            late: seconds since it was due; negative: it was full before; infinite: when was not
+                known.
             usual_round: seconds; 0: none is known.
         """
         self._aims.append((sequence, view, 0.0 <= late <= PUNCTUAL_ROUNDS * usual_round))
+        if late >= 0.0:
+            self._taken = max(self._taken, view)
         self._making = sequence, now
 
     def hold(self, sequence: Sequence, now: float) -> None:

@@ -29,6 +29,8 @@ EXECUTION_WEIGHT = 1.5
 EXECUTIONS_BEYOND_MAX = 2.0
 """What executions take longer adds so many of the shortest at most: larger blocks take longer, so
 without a bound each wait would ask for a longer one."""
+VOTES_MAX = 16
+"""Views of others of which the usual one counts."""
 EXECUTIONS_OPEN_MAX = 64
 """Final blocks whose execution is awaited; of more, the oldest are not timed."""
 
@@ -39,7 +41,8 @@ class Patience:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._proposed: tuple[View, float] | None = None
-        self._rounds, self._votes, self._executions = Spans(), Spans(), Spans()
+        self._rounds, self._executions = Spans(), Spans()
+        self._votes: deque[float] = deque(maxlen=VOTES_MAX)
         self._heard: tuple[View, float] | None = None
         self._final: deque[tuple[Height, float]] = deque(maxlen=EXECUTIONS_OPEN_MAX)
         self._executed_at = 0.0
@@ -62,10 +65,12 @@ class Patience:
         long its round took; of another's, how long the votes; one that was given up says
         nothing."""
         self._close_run(now)
-        for seen, spans in ((self._proposed, self._rounds), (self._heard, self._votes)):
-            if seen is not None and notarized and view == seen[0] + 1:
-                spans.note(now - seen[1])
+        proposed, heard = self._proposed, self._heard
         self._proposed = self._heard = None
+        if proposed is not None and notarized and view == proposed[0] + 1:
+            self._rounds.note(now - proposed[1])
+        if heard is not None and notarized and view == heard[0] + 1:
+            self._votes.append(max(0.0, now - heard[1]))
 
     def commit(self, height: Height, now: float) -> None:
         """A block is final: its execution begins, unless others come before it."""
@@ -95,8 +100,10 @@ class Patience:
 
     @property
     def usual_vote(self) -> float:
-        """Seconds from another's proposal until the next view begins; 0: none was seen."""
-        return self._votes.mean
+        """Seconds from another's proposal until the next view begins, the median of the last; 0:
+        none was seen. A proposal may come just before the votes for it, a liar's on purpose: that
+        says nothing of the others."""
+        return sorted(self._votes)[len(self._votes) // 2] if self._votes else 0.0
 
     def gap(self, share: float) -> float:
         """Seconds from entering a view to a proposal.

@@ -16,7 +16,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import invariant
 from strongroom.consensus.leaders import leader_of
 from strongroom.consensus.recovery import Finality, RecoveryCertificate
-from strongroom.consensus.replica.batch_aims import BatchAims
+from strongroom.consensus.replica.batch_aims import AHEAD_MAX, BatchAims
 from strongroom.consensus.replica.blocktree import BlockTree, Node
 from strongroom.consensus.replica.carried_records import CarriedRecords
 from strongroom.consensus.replica.company import Company
@@ -113,7 +113,8 @@ class ReplicaState:
         self.view = View(1)
         self.batches = BatchAims()
         self.candidate_at = 0.0
-        """When this view's proposal came, in monotonic seconds."""
+        """When this view's proposal came, in monotonic seconds; of one that was here before the
+        view, when it began."""
         self.final_view = View(0)
         self.final_certificate: Certificate | None = None
         """FINALIZE of the final block itself; None for the anchor, and for a block by which members
@@ -472,20 +473,23 @@ class ReplicaState:
         """Blocks that a batch comes too late for: those that others were made for, and one that is
         being voted on, unless there is hardly anything to wait for."""
         voted = self.view in self.candidates and self.tip().batch_count > 1
-        return self.batches.following(View(self.view + voted)) - self.view
+        following = self.batches.following(View(self.view + voted))
+        return min(following - self.view, AHEAD_MAX)
 
     def hold_batch(self, header: BatchHeader, now: float) -> None:
         """A batch is here."""
         self.lanes.add(header)
         self.company.hold(now, self.patience.usual_round)
-        if int(header.lane) == self.own:
+        if int(header.lane) == self.own and header.epoch == self.epoch:
             self.batches.hold(header.sequence, now)
 
     def make_batch(self, sequence: Sequence, now: float) -> None:
-        """An own batch is begun, for the next block that it can be in."""
+        """An own batch is begun, for the block that it was due for; one that was full before shares
+        the next block."""
         due, usual = self.batch_due(now), self.patience.usual_round
-        late = -inf if due is None else now - due
-        ahead = max(self._batches_ahead(), self.view in self.candidates)
+        late = inf if due is None else now - due
+        voted = int(self.view in self.candidates)
+        ahead = voted if late < 0.0 else max(self._batches_ahead(), voted)
         view = View(self.view + ahead)
         self.batches.make(sequence, view, now, late=late, usual_round=usual)
 
@@ -496,7 +500,7 @@ class ReplicaState:
         header = None if notarized is None else self.tree.header(notarized.digest)
         if header is not None and self.own is not None:
             self.batches.order(View(view - 1), self.tree.cut_of(header)[self.own].length)
-        self.view = view
+        self.view, self.candidate_at = view, now
 
     @property
     def frozen_lanes(self) -> frozenset[Lane]:

@@ -95,7 +95,7 @@ class Driver:
         """When the timer fires, in monotonic seconds."""
         self.lane_open = asyncio.Event()
         """Set while what is submitted goes into a lane of this node's own."""
-        self._following = False
+        self._following, self._candidate_at = False, 0.0
         self._forwarded: Batch | None = None
         """The newest batch that others pass on."""
         links = hands.links
@@ -161,6 +161,10 @@ class Driver:
             events.append(Following(following))
         events += self._events.pop(TURN_EVENTS_MAX)
         await self.carry_out(self.participant.step(events, now()))
+        candidate_at = self.participant.replica.state.candidate_at
+        if candidate_at != self._candidate_at:  # now it is known when the next view may begin
+            self._candidate_at = candidate_at
+            self._hands.mempool.look()
         if self.participant.has_lane:
             self.lane_open.set()
         else:

@@ -9,22 +9,21 @@ CAPTURE.bytes. Keeps none of them.
 """
 
 import sys
-from collections import deque
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from scripts.leak_hunt.frames import FrameLine
 
 from strongroom.consensus import messages
-from strongroom.enclave.door.requests import Op
+from strongroom.enclave.door.requests import NUMBER_BYTES, Op
 from strongroom.node.__main__ import main as run_node
 from strongroom.node.enclave_client.process import EnclaveSocket
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rpc import websocket
 
 _MESSAGE_TAG_AT = 1
-"""A request of the door and a message of a link are (number, …): one byte of msgpack for the
-sequence, one for it."""
+"""A request of the door, behind its own number, and a message of a link are (number, …): one byte
+of msgpack for the sequence, one for it."""
 
 
 _MESSAGES = {
@@ -51,17 +50,23 @@ class Notebook:
         self._lines.write(FrameLine(place, kind, way, len(frame)).encode())
         self._bytes.write(frame)
 
+    def close(self) -> None:
+        """Nothing more is noted."""
+        self._lines.close()
+        self._bytes.close()
+
 
 def watch_door_and_links(notebook: Notebook) -> None:
-    """Look at every frame between the host and its enclave, and between the host and its peers."""
-    asked: dict[FrameProtocol, deque[str]] = {}
+    """Look at every frame between the host and its enclave, and between the host and its peers.
+    The number that the host gives each request is its own, and is left out."""
+    asked: dict[FrameProtocol, dict[bytes, str]] = {}
     send, initialise = FrameProtocol.send, FrameProtocol.__init__
 
     def sending(self: FrameProtocol, frame: bytes) -> None:
         if self in asked:
-            kind = Op(frame[_MESSAGE_TAG_AT]).name
-            asked[self].append(kind)
-            notebook.note("door", kind, "in", frame)
+            number, request = frame[:NUMBER_BYTES], frame[NUMBER_BYTES:]
+            kind = asked[self][number] = Op(request[_MESSAGE_TAG_AT]).name
+            notebook.note("door", kind, "in", request)
         else:
             notebook.note("link", _tag(frame), "out", frame)
         send(self, frame)
@@ -69,16 +74,15 @@ def watch_door_and_links(notebook: Notebook) -> None:
     def initialising(self: FrameProtocol, on_frame: Any, on_close: Any, **bounds: Any) -> None:
         def receiving(frame: bytes) -> None:
             if self in asked:
-                notebook.note(
-                    "door", asked[self].popleft() if asked[self] else "unasked", "out", frame
-                )
+                number, answer = frame[:NUMBER_BYTES], frame[NUMBER_BYTES:]
+                notebook.note("door", asked[self].pop(number, "unasked"), "out", answer)
             else:
                 notebook.note("link", _tag(frame), "in", frame)
             on_frame(frame)
 
         initialise(self, receiving, on_close, **bounds)
         if isinstance(getattr(on_frame, "__self__", None), EnclaveSocket):
-            asked[self] = deque()
+            asked[self] = {}
 
     FrameProtocol.send, FrameProtocol.__init__ = sending, initialising  # type: ignore[method-assign]
 

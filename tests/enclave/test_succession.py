@@ -483,6 +483,8 @@ def test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased() -> N
     with pytest.raises(OutOfOrder):
         _ = node.core.active
     heir.sealed = core.take_over(handed)
+    looked: list[int] = []
+    core.on_slice = lambda: looked.append(heir.height)
     for block in world.blocks[heir.height :]:
         heir.member.execute([(block.header, block.batches)], block.certificate)
     assert heir.member.keystore.boot == 1
@@ -491,6 +493,7 @@ def test_P10_a_successor_goes_on_in_the_same_boot_without_what_was_erased() -> N
         heir.member.cast([Statement(Kind.FINALIZE, world.epoch, View(300), world.tip.digest)])
     world.nodes["n1"] = heir
     assert codes(world.commit(world.open("alice")[1])) == ["executed"]
+    assert looked[-1:] == [world.tip.height - 1], "its door answers between slices, too"
     assert heir.member.duties(world.wall_ms)[3] == Need.NOTHING
 
 

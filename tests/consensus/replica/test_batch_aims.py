@@ -9,6 +9,7 @@ from tests.consensus.bench import Bench, Cluster, N
 from strongroom.consensus.batches import BatchHeader
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.replica.batch_aims import (
+    AHEAD_MAX,
     AIMS_MAX,
     MISS_ROUNDS,
     PUNCTUAL_ROUNDS,
@@ -19,7 +20,7 @@ from strongroom.consensus.replica.settings import Settings
 from strongroom.consensus.replica.spans import Spans
 from strongroom.consensus.replica.state import ReplicaState
 from strongroom.consensus.statements import Certificate
-from strongroom.consensus.types import Sequence, View
+from strongroom.consensus.types import Epoch, Sequence, View
 
 ROUND = 0.01
 
@@ -97,7 +98,7 @@ def test_a_batch_of_a_view_that_had_no_block_is_not_judged_and_in_nobodys_way() 
     assert [aims.following(View(view)) for view in (3, 4, 5, 6)] == [5, 5, 5, 6]
     aims.order(View(5), Sequence(1))
     assert aims.lead(ROUND) == pytest.approx(ROUND / 2)
-    assert aims.following(View(4)) == 4
+    assert aims.following(View(5)) == 5
 
 
 def test_T30_batches_that_no_block_has_are_kept_up_to_a_bound() -> None:
@@ -120,7 +121,7 @@ class Follower:
         own = next(index for index in range(4) if index == cluster.leader(4))
         self.bench, self.own = Bench(cluster, own, settings=Settings(min_gap=GAP)), own
         self.state.patience._rounds.note(ROUND)
-        self.state.patience._votes.note(VOTE)
+        self.state.patience._votes.append(VOTE)
         self.batches: dict[int, BatchHeader] = {}
         self.certificate: Certificate | None = None
         self.parent: Header | None = None
@@ -199,8 +200,10 @@ def test_a_batch_that_missed_its_block_puts_no_other_one_off(follower: Follower)
 def test_a_batch_that_follows_at_once_is_made_for_a_view_later(follower: Follower) -> None:
     first = follower.make(follower.own)
     follower.propose(first, follower.make(other(follower)))
-    for later in range(3):
-        assert follower.due == pytest.approx(VOTE + 2 * GAP - ROUND / 2 + later * (ROUND + 2 * GAP))
+    at = follower.bench.now + VOTE + 2 * GAP - ROUND / 2
+    for views in (0, 1, 1):
+        assert follower.bench.now + follower.due == pytest.approx(at + views * (ROUND + 2 * GAP))
+        follower.bench.now += max(0.0, follower.due)
         follower.make(follower.own)
 
 
@@ -208,8 +211,10 @@ def test_a_batch_that_comes_during_the_vote_is_for_the_next_block(follower: Foll
     follower.propose(*(follower.make(lane) for lane in range(4) if lane != follower.own))
     follower.notarize()
     follower.propose(*(follower.make(lane) for lane in range(4) if lane != follower.own))
-    for later in range(3):
-        assert follower.due == pytest.approx(VOTE + 3 * GAP - ROUND / 2 + later * (ROUND + 3 * GAP))
+    at = follower.bench.now + VOTE + 3 * GAP - ROUND / 2
+    for views in (0, 1, 1):
+        assert follower.bench.now + follower.due == pytest.approx(at + views * (ROUND + 3 * GAP))
+        follower.bench.now += max(0.0, follower.due)
         follower.make(follower.own)
 
 
@@ -227,3 +232,44 @@ def test_a_batch_leaves_no_earlier_than_one_view_before_its_block(follower: Foll
     follower.propose(follower.batches[follower.own], follower.make(other(follower)))
     follower.notarize()
     assert follower.due == pytest.approx(-ROUND)
+
+
+def test_full_batches_share_the_next_block_however_long_they_come(follower: Follower) -> None:
+    """Each took a view of its own once: under load for long, what was not full waited minutes."""
+    for view in range(1, 100):
+        assert follower.state.view == view
+        batches = [follower.make(follower.own) for _ in range(3)]
+        follower.propose(*batches, follower.make(other(follower)))
+        due = follower.due
+        follower.make(follower.own)
+        assert follower.due == due, "what was full before it was due is in nobody's way"
+        follower.notarize()
+    assert follower.state._batches_ahead() <= AHEAD_MAX
+
+
+def test_in_a_view_that_does_not_end_no_batch_is_put_off_for_more_than_two_views(
+    follower: Follower,
+) -> None:
+    for _ in range(20):
+        follower.make(follower.own)
+        assert follower.due <= VOTE + ROUND + GAP
+        follower.bench.now += max(0.0, follower.due)
+
+
+def test_a_leader_reckons_with_its_own_round_others_with_the_votes() -> None:
+    follower = Follower()
+    while follower.state.leader != follower.own:
+        follower.propose(follower.make(follower.own), follower.make(other(follower)))
+        follower.notarize()
+    follower.make(follower.own)
+    follower.bench.tick(2 * 2 * GAP)
+    assert follower.state.view in follower.state.candidates, "it has proposed"
+    assert follower.due == pytest.approx(ROUND + GAP * 1 - ROUND / 2)
+
+
+def test_a_batch_of_another_epoch_says_nothing_of_signing(follower: Follower) -> None:
+    batch = follower.bench.cluster.batch(lane=follower.own)
+    follower.state.make_batch(batch.sequence, follower.bench.now)
+    follower.bench.now += 60.0
+    follower.bench.hold(replace(batch, epoch=Epoch(7)))
+    assert follower.state.batches.lead(ROUND) == pytest.approx(ROUND / 2)

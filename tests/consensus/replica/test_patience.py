@@ -249,6 +249,16 @@ def test_the_votes_for_anothers_proposal_are_timed_and_one_that_was_given_up_say
     assert patience.usual_round == 0.0
 
 
+def test_one_proposal_that_came_just_before_its_votes_says_nothing_of_others() -> None:
+    patience, now = Patience(LEARNS), 5.0
+    for view in range(60):
+        took = 0.0002 if view == 50 else 0.006
+        patience.hear(View(view), now)
+        patience.enter(View(view + 1), now + took, notarized=True)
+        assert patience.usual_vote == pytest.approx(0.006)
+        now += 1.0
+
+
 def test_a_machine_that_became_slower_for_good_is_the_measure_after_a_while() -> None:
     leader = Leader()
     leader.round(0.004)

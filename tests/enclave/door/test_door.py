@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.enclave.chain import EPOCH
 from tests.enclave.fixtures import manufacturer
 from tests.enclave.hostile_host import HostileHost, flip, graft, ledger
 
 from strongroom.consensus import codec
+from strongroom.consensus.statements import Kind, Statement
+from strongroom.consensus.types import Digest, View
 from strongroom.enclave.door.refusals import Refusal
 from strongroom.enclave.door.requests import Op, decode_answer, encode_request
 from strongroom.enclave.door.serve import answer_to
@@ -170,3 +173,46 @@ def test_a_whole_history_executed_beside_its_hosts_games_is_the_one_history() ->
         assert not isinstance(host.ask(host.valid_one(Op.EXECUTE)), Refusal)
         assert isinstance(host.ask(host.seen[-1]), Refusal)
         assert host.core.active.status()[0] == height
+
+
+def test_T25_a_real_member_votes_and_signs_between_two_slices_and_executes_the_same() -> None:
+    """What a block does to the registry of nodes is not looked at before its end: a vote within it
+    is as one before it."""
+    host = HostileHost()
+    core, answers = host.core, list[bytes]()
+    statements = (
+        Statement(Kind.NOTARIZE, EPOCH, View(900 + number), Digest(bytes([1]) * 32))
+        for number in range(99)
+    )
+
+    def between() -> None:
+        before = core.active.status()[0]
+        vote = encode_request(Op.CAST, (next(statements).to_wire(),))
+        for request in (encode_request(Op.SIGN_BATCH, bytes(32)), vote):
+            answers.append(answer_to(core, request))
+        assert core.active.status()[0] == before
+
+    core.on_slice = between
+    blocks = len(ledger().chain.blocks)
+    while core.active.status()[0] < blocks:
+        host.ask(host.valid_one(Op.EXECUTE))
+    assert len(answers) >= 2 * (blocks - 1)
+    assert all(decode_answer(answer) for answer in answers)
+
+
+def test_an_execution_that_is_refused_leaves_votes_as_closely_looked_at_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    host = HostileHost()
+    chain = ledger().chain
+    refused = host.ask(encode_request(Op.EXECUTE, (), chain.certificate(chain.tip).to_wire()))
+    assert isinstance(refused, Refusal)
+    looked = list[object]()
+
+    def is_over(node: object) -> bool:
+        looked.append(node)
+        return False
+
+    monkeypatch.setattr(host.core.active.starts, "is_over", is_over)
+    host.must(Op.SIGN_BATCH, bytes(32))
+    assert len(looked) == 1

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from tests.consensus import samples
@@ -39,6 +40,7 @@ class StandInState:
 
     throttled: bool = False
     ended: bool = False
+    candidate_at: float = 0.0
 
 
 @dataclass
@@ -132,6 +134,8 @@ class Bench:
     enclave: StandInEnclave
     pipeline: StandInPipeline
     faults: list[tuple[PublicKey, str]]
+    looks: list[int]
+    """One for each time that the mempool is asked to look again."""
 
     async def turn(self, *effects: Effect) -> None:
         self.participant.effects = list(effects)
@@ -141,8 +145,10 @@ class Bench:
 def bench(folder: Path) -> Bench:
     wal, participant, sent = WriteAheadLog.open(folder), StandInParticipant(), Sent()
     enclave, pipeline, faults = StandInEnclave(), StandInPipeline(), list[tuple[PublicKey, str]]()
-    unused = dict.fromkeys(("store", "mempool", "on_alarm", "on_evidence", "on_epochs", "on_epoch"))
+    unused = dict.fromkeys(("store", "on_alarm", "on_evidence", "on_epochs", "on_epoch"))
+    looks = list[int]()
     loose: dict[str, Any] = {
+        "mempool": SimpleNamespace(look=lambda: looks.append(1)),
         "wal": wal,
         "links": sent,
         "enclave": enclave,
@@ -153,7 +159,15 @@ def bench(folder: Path) -> Bench:
     standing: Any = participant
     events = EventQueue()
     return Bench(
-        Driver(standing, events, hands), events, wal, participant, sent, enclave, pipeline, faults
+        Driver(standing, events, hands),
+        events,
+        wal,
+        participant,
+        sent,
+        enclave,
+        pipeline,
+        faults,
+        looks,
     )
 
 
@@ -208,6 +222,17 @@ async def test_only_faults_that_no_honest_node_makes_are_counted(tmp_path: Path)
     made = bench(tmp_path)
     await made.turn(Fault(PEER, "forged"), Fault(PEER, "late", counts=False))
     assert made.faults == [(PEER, "forged")]
+
+
+async def test_a_batch_that_waits_looks_again_once_a_proposal_is_here(tmp_path: Path) -> None:
+    """When the next view may begin is known then, and was guessed before."""
+    made = bench(tmp_path)
+    await made.turn()
+    assert not made.looks
+    made.participant.replica.state = StandInState(candidate_at=7.0)
+    await made.turn()
+    await made.turn()
+    assert len(made.looks) == 1
 
 
 async def test_every_effect_has_an_act(tmp_path: Path) -> None:
