@@ -130,6 +130,8 @@ class Index:
         self.directory = directory
         self._directory, self._map_size, self._map_lock = directory, map_size, threading.RLock()
         self._is_closed = False
+        self.on_damage: Callable[[OperatorFault], None] = lambda _: None
+        """Told of damage before it is raised: whoever reads may answer for less than the node."""
         make_directory(directory)
         if _believed(directory):
             self.trust()
@@ -259,7 +261,9 @@ class Index:
             self.distrust()
             if type(error) is lmdb.Error or isinstance(error, _DISK):
                 raise DiskFault(self._directory, str(error)) from error
-            raise IndexDamaged(self._directory, str(error)) from error
+            damage = IndexDamaged(self._directory, str(error))
+            self.on_damage(damage)
+            raise damage from error
 
     def _get(self, database: Any, key: bytes) -> bytes | None:
         with self._faults(), self._map_lock, self._environment.begin(db=database) as reading:

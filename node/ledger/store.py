@@ -111,13 +111,13 @@ class BlockStore:
 
     @property
     def on_damage(self) -> Callable[[OperatorFault], None]:
-        """Told of damage that a read finds, before it is raised: whoever reads may answer for less
-        than the node."""
+        """Told of damage that a read or the index finds, before it is raised: whoever reads may
+        answer for less than the node."""
         return self._reader.on_damage
 
     @on_damage.setter
     def on_damage(self, told: Callable[[OperatorFault], None]) -> None:
-        self._reader.on_damage = told
+        self._reader.on_damage = self._index.on_damage = told
 
     @property
     def newest_block(self) -> int:

@@ -12,8 +12,10 @@ import pytest
 from tests.node.ledger.ledgers import PlainForm
 
 from strongroom.consensus.errors import OperatorFault
+from strongroom.consensus.types import TransactionId
+from strongroom.node.api.places import PlaceDesk
 from strongroom.node.ledger import run_levels, sorted_runs, transaction_table
-from strongroom.node.ledger.index import Entries, Index, IndexDamaged
+from strongroom.node.ledger.index import Entries, Index, IndexClosed, IndexDamaged
 from strongroom.node.ledger.index_view import IndexView, NoIndex
 from strongroom.node.ledger.run_levels import Table
 from strongroom.node.ledger.segments import Kind, Location
@@ -27,6 +29,7 @@ from strongroom.node.ledger.sorted_runs import (
 )
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.transaction_table import CANDIDATES_MAX, Found
+from strongroom.node.mempool.waiters import Waiters
 
 PER_BLOCK = 40
 
@@ -248,11 +251,51 @@ def test_a_piece_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
     with IndexView(tmp_path / "index") as view, pytest.raises(NoIndex):
         view.find_transaction(id)
     store = BlockStore.open(tmp_path, PlainForm())
-    with pytest.raises(IndexDamaged, match="restart"):
+    told: list[OperatorFault] = []
+    store.on_damage = told.append
+    with pytest.raises(IndexDamaged, match="restart") as damage:
         store.find_transaction(id)
+    assert told == [damage.value], "whoever asked may answer for less than the node"
     store.close()
     with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 60)
+
+
+def spoil(store: BlockStore) -> None:
+    """Change a byte in each piece of an open store."""
+    environment = store._index._environment
+    runs = environment.open_db(b"RUN")
+    with environment.begin(write=True, db=runs) as writing:
+        for key, piece in list(writing.cursor()):
+            if bytes(key) != bytes(4):
+                writing.put(bytes(key), bytes((piece[0] ^ 1,)) + piece[1:])
+
+
+async def test_T40_damage_that_a_call_or_a_thread_finds_is_told_to_the_node(tmp_path: Path) -> None:
+    """Its client learns of an internal error alone."""
+    alike = [b"\x42" * 7 + sha256(b"%d" % at).digest()[:25] for at in range(2 * CANDIDATES_MAX)]
+    told: list[OperatorFault] = []
+    with closing(BlockStore.open(tmp_path, PlainForm())) as store:
+        for height, id in enumerate(alike, start=1):
+            add(store, height, [*ids_of(height), (id, 3)])
+        store.on_damage = told.append
+        absent = TransactionId(b"\x42" * 7 + bytes(25))
+        answers = Waiters(PlaceDesk(store).find)
+        answered = answers.expect([absent])
+        answers.settle(len(alike) + 1, [(absent, 1)], lambda _: None)
+        spoil(store)
+        with pytest.raises(IndexDamaged) as damage:
+            await answered
+        assert told == [damage.value], "a thread looked"
+        for looks in (store.finding, store.may_be_executed):
+            told.clear()
+            with pytest.raises(IndexDamaged) as damage:
+                looks(absent)
+            assert told == [damage.value], "as a call does, on the event loop"
+    told.clear()
+    with pytest.raises(IndexClosed):
+        store.finding(absent)
+    assert told == [], "an end is no damage"
 
 
 @pytest.mark.parametrize("to", [(2, 0), (1, 1), (60, 3), (61, 0), (1, PER_BLOCK), (1, 1 << 20)])
