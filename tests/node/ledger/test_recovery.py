@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -347,6 +348,18 @@ def test_a_wrong_index_is_found_out_on_reading_and_rebuilt_on_the_next_start(
     check(store, COUNT, COUNT)
     assert store._index.place(Kind.BLOCK, 5) == right
     store.close()
+
+
+def test_T40_a_rebuild_that_meets_damage_names_it_and_no_file_of_its_own(tmp_path: Path) -> None:
+    """Whoever closes the store behind it, as a node does at its end."""
+    store = filled(tmp_path, COUNT)
+    path = files(tmp_path)[1]
+    hit = frames(path)[0]
+    flip(path, hit.offset + 40)
+    with pytest.raises(CorruptRecord) as damage, closing(store):
+        store.rebuild_index()
+    assert (damage.value.path, damage.value.offset) == (path, hit.offset)
+    assert damage.value.height == int.from_bytes(hit.payload[:8], "big") - 1, "an outcome's"
 
 
 def test_a_segment_whose_creation_was_cut_short_is_begun_again(tmp_path: Path) -> None:
