@@ -43,6 +43,8 @@ FREE_BYTES_MIN = 64 * 1024 * 1024
 process."""
 PAGES_BYTES_MAX = 8 * 1024
 """New pages that one transaction id may need, in bytes."""
+MERGE_STEPS = 64
+"""Of merges, in each transaction that does nothing else: some 4 MB."""
 
 HASHES, TREE = b"HASH", b"TREE"
 """Databases, beside one for the places of each Kind, and those of transaction_table.py."""
@@ -222,6 +224,22 @@ class Index:
             * (len(executed) + len(refused) + len(entries.hashes) + len(entries.columns)),
         )
         self._transactions.written()
+
+    def merge_all(self) -> None:
+        """Merge what is due, in as many transactions as that takes: behind a rebuild, never on the
+        event loop.
+
+        Raises:
+            DiskFault: the disk refused.
+        """
+        is_due = True
+
+        def put(transaction: lmdb.Transaction) -> None:
+            nonlocal is_due
+            is_due = self._transactions.go_on(transaction, MERGE_STEPS)
+
+        while is_due:
+            self._growing(put, FREE_BYTES_MIN)
 
     def close(self) -> None:
         """Write it out; if it was trusted, the next opening believes it as long as its checksum

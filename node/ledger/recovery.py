@@ -90,9 +90,12 @@ class Recovery:
             )
         self._segments.resume(found, tail)
         self._columns = HistoryColumns(self._index.newest().outcome + 1, self._index.column)
+        is_empty = self._index.newest() == Heights()
         if rebuild or lost:
             self._index_archived()
         self._index_from(files[0] if rebuild or lost else files[-1])
+        if is_empty:  # all of it was written just now
+            self._index.merge_all()
         self._index.trust()
 
     # --- what is stored ---

@@ -14,10 +14,11 @@ from tests.node.ledger.ledgers import PlainForm
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import TransactionId
 from strongroom.node.api.places import PlaceDesk
-from strongroom.node.ledger import run_levels, sorted_runs, transaction_table
+from strongroom.node.ledger import index as index_module
+from strongroom.node.ledger import recovery, run_levels, sorted_runs, transaction_table
 from strongroom.node.ledger.index import Entries, Index, IndexClosed, IndexDamaged
 from strongroom.node.ledger.index_view import IndexView, NoIndex
-from strongroom.node.ledger.run_levels import Table
+from strongroom.node.ledger.run_levels import FAN, State, Table
 from strongroom.node.ledger.segments import Kind, Location
 from strongroom.node.ledger.sorted_runs import (
     PREFIX_SIZE,
@@ -120,6 +121,24 @@ def test_each_transaction_is_found_whatever_it_has_become_part_of(tmp_path: Path
     (tmp_path / "index" / "believed").unlink()
     with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 120)
+
+
+def test_T70_a_rebuilt_index_has_few_runs_and_no_merge_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its writes left."""
+    monkeypatch.setattr(recovery, "UNINDEXED_MAX", 100)
+    monkeypatch.setattr(index_module, "MERGE_STEPS", 2)
+    monkeypatch.setattr(run_levels, "STEPS_MIN", 0)
+    monkeypatch.setattr(run_levels, "SLACK", 0)
+    filled(tmp_path, 120).close()
+    (tmp_path / "index" / "believed").unlink()
+    with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
+        check(rebuilt, 120)
+    table, _ = pieces_in(tmp_path)
+    assert table.highest > 0
+    assert all(one.state is State.WHOLE for one in table.runs)
+    assert all(len(table.of(level, State.WHOLE)) < FAN for level in range(table.highest + 1))
 
 
 def test_whoever_reads_beside_the_node_finds_the_same(tmp_path: Path) -> None:
