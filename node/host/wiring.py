@@ -86,7 +86,7 @@ class Wiring:
         self.book = PeerBook(resources.node_key)
         self.book.configure(resources.config.peers, partial(_key_in, resources.genesis))
         self.heads = self._make_heads()
-        self.answers = Waiters(PlaceDesk(resources.store).find)
+        self.answers = Waiters(PlaceDesk(resources.store).find, hooks.spawn)
         self.door = Door(resources.config.door)
         self.mempool = self._make_mempool()
         self.pipeline = self._make_pipeline()

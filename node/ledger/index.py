@@ -43,6 +43,8 @@ FREE_BYTES_MIN = 64 * 1024 * 1024
 process."""
 PAGES_BYTES_MAX = 8 * 1024
 """New pages that one transaction id may need, in bytes."""
+MERGE_STEPS = 64
+"""Of merges, in each transaction that does nothing else: some 4 MB."""
 
 HASHES, TREE = b"HASH", b"TREE"
 """Databases, beside one for the places of each Kind, and those of transaction_table.py."""
@@ -130,6 +132,8 @@ class Index:
         self.directory = directory
         self._directory, self._map_size, self._map_lock = directory, map_size, threading.RLock()
         self._is_closed = False
+        self.on_damage: Callable[[OperatorFault], None] = lambda _: None
+        """Told of damage before it is raised: whoever reads may answer for less than the node."""
         make_directory(directory)
         if _believed(directory):
             self.trust()
@@ -221,6 +225,22 @@ class Index:
         )
         self._transactions.written()
 
+    def merge_all(self) -> None:
+        """Merge what is due, in as many transactions as that takes: behind a rebuild, never on the
+        event loop.
+
+        Raises:
+            DiskFault: the disk refused.
+        """
+        is_due = True
+
+        def put(transaction: lmdb.Transaction) -> None:
+            nonlocal is_due
+            is_due = self._transactions.go_on(transaction, MERGE_STEPS)
+
+        while is_due:
+            self._growing(put, FREE_BYTES_MIN)
+
     def close(self) -> None:
         """Write it out; if it was trusted, the next opening believes it as long as its checksum
         holds."""
@@ -259,7 +279,9 @@ class Index:
             self.distrust()
             if type(error) is lmdb.Error or isinstance(error, _DISK):
                 raise DiskFault(self._directory, str(error)) from error
-            raise IndexDamaged(self._directory, str(error)) from error
+            damage = IndexDamaged(self._directory, str(error))
+            self.on_damage(damage)
+            raise damage from error
 
     def _get(self, database: Any, key: bytes) -> bytes | None:
         with self._faults(), self._map_lock, self._environment.begin(db=database) as reading:

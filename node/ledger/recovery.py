@@ -37,6 +37,8 @@ class Recovery:
         self._segments, self._archived, self._index = segments, archived, index
         self._reader, self._form = reader, form
         self._columns = HistoryColumns()
+        self._durable = Heights()
+        """What the index is known to have said, also one that was cleared since."""
 
     def run(self) -> HistoryColumns:
         """Bring segments and index to what is durable; the segments can be appended to then.
@@ -51,6 +53,7 @@ class Recovery:
             self._run()
         except IndexDamaged as damage:  # the segments tell all that it told
             log.warning("ledger.index_damaged", reason=str(damage))
+            self._segments.close()
             self._index.clear()
             self._run()
         return self._columns
@@ -58,7 +61,7 @@ class Recovery:
     def _run(self) -> None:
         """Find what is stored, compare it with what the index knows was durable, cut the torn tail,
         index the rest."""
-        indexed, files = self._index.newest(), self._segments.firsts
+        indexed, files = self._known_durable(), self._segments.firsts
         found, tail, rebuild = Heights(), None, not self._index_leads_to(files)
         if not rebuild:
             try:
@@ -90,10 +93,20 @@ class Recovery:
             )
         self._segments.resume(found, tail)
         self._columns = HistoryColumns(self._index.newest().outcome + 1, self._index.column)
+        is_empty = self._index.newest() == Heights()
         if rebuild or lost:
             self._index_archived()
         self._index_from(files[0] if rebuild or lost else files[-1])
+        if is_empty:  # all of it was written just now
+            self._index.merge_all()
         self._index.trust()
+
+    def _known_durable(self) -> Heights:
+        indexed, before = self._index.newest(), self._durable
+        self._durable = Heights(
+            max(indexed.block, before.block), max(indexed.outcome, before.outcome)
+        )
+        return self._durable
 
     # --- what is stored ---
 

@@ -1,7 +1,8 @@
 """Which sorted runs there are, and how they become fewer: levels of a log-structured merge (O'Neil
 et al., 1996), each of runs four times as large as the one below, without an end (DESIGN §8).
 
-Four runs of a level become one of the next, a few thousand entries at each write. What is merged
+Four runs of a level become one of the next, some entries at each write: a few thousand, or more
+where more come with it. What is merged
 already stands in the new run alone, the rest in the old ones alone; where that is cut, the table
 says, in the same transaction of LMDB. So a kill leaves a right index at any point, no step is lost,
 no piece is there twice, and a search looks into either.
@@ -45,10 +46,12 @@ FAN = 4
 STEP_ENTRIES = 16 * PIECE_ENTRIES_MAX
 """About as many are merged in one step: some 1 ms."""
 PACE = 8
-"""Entries that each level merges for each that comes: a merge is over before as many runs again
-have come to its level, of whatever sizes they are."""
-STEPS_MAX = 5
-"""In one write, however many entries come with it."""
+"""Entries that a level may merge for each that comes, as far as the steps of that write go: four
+runs of a level are less than four times as large as four others that come to it meanwhile."""
+STEPS_MIN = 5
+"""That one write may do, however few entries come with it."""
+SLACK = 2
+"""Each entry is merged once a level; a write may do so many times that for what comes with it."""
 _KEY = key_of(0)
 """Of the table, among the pieces: no run has this number."""
 _MAGIC = b"RUN2"
@@ -240,17 +243,35 @@ class RunLevels:
         Raises:
             RunDamaged: a run is not what was written.
         """
-        left, steps, level = dict[int, int](), STEPS_MAX, 0
+        steps = most = steps_of(come, self.table(writing).highest + 1)
+        left, level = dict[int, int](), 0
         while level <= self.table(writing).highest:
             mine = credit.get(level, 0) + PACE * come
             while (made := self._begun(writing, level)) is not None:
                 if mine < STEP_ENTRIES or not steps:
-                    left[level] = min(mine, STEPS_MAX * STEP_ENTRIES)
+                    left[level] = min(mine, most * STEP_ENTRIES)
                     break
                 mine, steps = mine - STEP_ENTRIES, steps - 1
                 self._step(writing, level, made)
             level += 1
         return left
+
+    def go_on(self, writing: Any, steps: int) -> bool:
+        """Merge whatever is due, whatever came with it; whether anything is left after so many
+        steps.
+
+        Raises:
+            RunDamaged: a run is not what was written.
+        """
+        level = 0
+        while level <= self.table(writing).highest:
+            while (made := self._begun(writing, level)) is not None:
+                if not steps:
+                    return True
+                steps -= 1
+                self._step(writing, level, made)
+            level += 1
+        return False
 
     def _begun(self, writing: Any, level: int) -> Run | None:
         """What the runs of a level are becoming, or begin to when they are enough."""
@@ -350,6 +371,12 @@ class _Loaded:
         self.keys.append(bytes(cursor.key()))
         self._entries += entries_of(piece)
         return piece[-ENTRY_SIZE:]
+
+
+def steps_of(come: int, levels: int) -> int:
+    """Of merges, at most, in a write with which so many entries come: no fewer than what comes
+    needs, or the runs would become ever more."""
+    return max(STEPS_MIN, -(-SLACK * come * levels // STEP_ENTRIES))
 
 
 def above(entry: bytes) -> bytes:

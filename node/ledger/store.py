@@ -61,6 +61,8 @@ class BlockStore:
         self._synced_block = 0
         """Up to here blocks are durable, though their place may wait for the next sync to be
         indexed."""
+        self._takes_records = False
+        """Nothing can be synced before a recovery came to its end."""
 
     @classmethod
     def open(
@@ -101,6 +103,7 @@ class BlockStore:
             CorruptRecord, DiskFault: as `open` does.
         """
         self.sync()
+        self._takes_records = False
         self._segments.close()
         self._index.clear()
         self._recover()
@@ -108,16 +111,17 @@ class BlockStore:
     def _recover(self) -> None:
         recovery = Recovery(self._segments, self.archived, self._index, self._reader, self._form)
         self._pending.go_on(recovery.run())
+        self._takes_records = True
 
     @property
     def on_damage(self) -> Callable[[OperatorFault], None]:
-        """Told of damage that a read finds, before it is raised: whoever reads may answer for less
-        than the node."""
+        """Told of damage that a read or the index finds, before it is raised: whoever reads may
+        answer for less than the node."""
         return self._reader.on_damage
 
     @on_damage.setter
     def on_damage(self, told: Callable[[OperatorFault], None]) -> None:
-        self._reader.on_damage = told
+        self._reader.on_damage = self._index.on_damage = told
 
     @property
     def newest_block(self) -> int:
@@ -308,9 +312,10 @@ class BlockStore:
         self._segments.let_go(summary.first)
 
     def close(self) -> None:
-        """Sync and give everything back."""
+        """Sync and give everything back; after a recovery that failed, nothing is synced."""
         try:
-            self.sync()
+            if self._takes_records:
+                self.sync()
         finally:
             self._segments.close()
             self._index.close()

@@ -119,6 +119,14 @@ class TransactionTable:
         """What `put` wrote stands."""
         self._credit = self._left
 
+    def go_on(self, writing: lmdb.Transaction, steps: int) -> bool:
+        """Merge runs beside all writes; whether anything is due after so many steps.
+
+        Raises:
+            RunDamaged: a run is not what was written.
+        """
+        return self._levels.go_on(writing, steps)
+
     def _put_recent(self, writing: lmdb.Transaction, executed: Rows, refused: Rows) -> None:
         with writing.cursor(self._recent) as cursor:
             consumed, added = cursor.putmulti(executed, overwrite=False)

@@ -7,8 +7,10 @@ before is read beside the event loop, one at a time, however many send theirs ag
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
+from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.ledger.place import Place
 
@@ -16,6 +18,9 @@ Read = Callable[[], Place]
 Resolve = Callable[[Place], Place | Read | None]
 """Where the id of a transaction that was just refused took effect, or was refused first: the place,
 where no block is read to know it; or what reads it out of the store, in any thread."""
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs something beside everything else, as long as the node lives."""
 
 
 class _Frame:
@@ -46,11 +51,14 @@ _Entries = list[tuple[_Frame, int]]
 class Waiters:
     """Waiting frames, by transaction id."""
 
-    def __init__(self, resolve: Resolve) -> None:
-        self._resolve = resolve
+    def __init__(self, resolve: Resolve, spawn: Spawn | None = None) -> None:
+        """`spawn` runs what reads: a bug there ends the node, whoever waited for it; None: a task
+        of its own, which nobody looks at."""
+        self._resolve, self._spawn = resolve, spawn or self._begin
+        self._task: asyncio.Task[None] | None = None
         self._waiting: dict[bytes, _Entries] = {}
         self._to_read: deque[tuple[_Entries, Read]] = deque()
-        self._reading: asyncio.Task[None] | None = None
+        self._is_reading = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -101,10 +109,20 @@ class Waiters:
 
     def _read(self, entries: _Entries, read: Read) -> None:
         self._to_read.append((entries, read))
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.get_running_loop().create_task(self._read_all())
+        if not self._is_reading:
+            self._is_reading = True
+            self._spawn(self._read_all())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
 
     async def _read_all(self) -> None:
+        try:
+            await self._read_each()
+        finally:
+            self._is_reading = False
+
+    async def _read_each(self) -> None:
         while self._to_read:
             entries, read = self._to_read.popleft()
             if all(frame.future.done() for frame, _ in entries):
@@ -114,6 +132,8 @@ class Waiters:
             except Exception as fault:  # of this machine's disk: told to whoever waits
                 for frame, _ in entries:
                     frame.fail(fault)
+                if isinstance(fault, InvariantBroken):
+                    raise
             else:
                 _fill(entries, place)
 

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,7 @@ from tests.node.ledger.ledgers import block, check, filled, identifiers, opened,
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.ledger import index as index_module
 from strongroom.node.ledger.frames import HEADER_SIZE, CorruptRecord, Frame, Purpose, read_frames
+from strongroom.node.ledger.index import Index, IndexDamaged
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
 
@@ -347,6 +350,53 @@ def test_a_wrong_index_is_found_out_on_reading_and_rebuilt_on_the_next_start(
     check(store, COUNT, COUNT)
     assert store._index.place(Kind.BLOCK, 5) == right
     store.close()
+
+
+def fails_once(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """The next call of the index meets damage."""
+    real, left = getattr(Index, method), [True]
+
+    def failing(self: Index, *given: Any) -> Any:
+        if left and left.pop():
+            raise IndexDamaged(self.directory, "its pages")
+        return real(self, *given)
+
+    monkeypatch.setattr(Index, method, failing)
+
+
+def test_T40_what_a_damaged_index_knew_to_be_durable_is_missed_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, COUNT).close()
+    last = files(tmp_path)[-1]
+    os.truncate(last, frames(last)[-2].offset)
+    fails_once(monkeypatch, "place")
+    damage = refusal_of(tmp_path)
+    assert "were durable" in str(damage)
+
+
+def test_an_index_that_is_damaged_when_the_ledger_is_open_leaves_no_file_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, COUNT).close()
+    before = set(os.listdir("/proc/self/fd"))
+    fails_once(monkeypatch, "write")
+    store = opened(tmp_path)
+    check(store, COUNT, COUNT)
+    store.close()
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_T40_a_rebuild_that_meets_damage_names_it_and_no_file_of_its_own(tmp_path: Path) -> None:
+    """Whoever closes the store behind it, as a node does at its end."""
+    store = filled(tmp_path, COUNT)
+    path = files(tmp_path)[1]
+    hit = frames(path)[0]
+    flip(path, hit.offset + 40)
+    with pytest.raises(CorruptRecord) as damage, closing(store):
+        store.rebuild_index()
+    assert (damage.value.path, damage.value.offset) == (path, hit.offset)
+    assert damage.value.height == int.from_bytes(hit.payload[:8], "big") - 1, "an outcome's"
 
 
 def test_a_segment_whose_creation_was_cut_short_is_begun_again(tmp_path: Path) -> None:

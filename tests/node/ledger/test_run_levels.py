@@ -66,6 +66,11 @@ class Runs:
             self.credit = left
             self.written += entries
 
+    def go_on(self, steps: int) -> bool:
+        """Merge what is due; whether anything is left."""
+        with self.environment.begin(write=True) as writing:
+            return self.levels.go_on(writing, steps)
+
     def find(self, prefix: bytes, most: int | None = None) -> list[bytes]:
         """What begins so."""
         with self.environment.begin(buffers=True) as reading:
@@ -150,6 +155,24 @@ def test_T70_few_runs_stand_beside_one_another_however_many_there_were(tmp_path:
         )
 
 
+def test_T70_large_writes_leave_few_runs_however_many_come(tmp_path: Path) -> None:
+    """A recovery writes 16,384 at once: as many times what a run of level 0 has."""
+    dice, runs, come = random.Random(7), Runs(tmp_path), 32 * LEVEL
+    with closing(runs):
+        for height in range(1, 300):
+            runs.write(some(dice, come, height))
+            table = runs.table()
+            for level in range(table.highest + 1):
+                assert len(table.of(level, State.WHOLE)) < 2 * FAN
+        while runs.go_on(3):
+            pass
+        table = runs.table()
+        for level in range(table.highest + 1):
+            assert len(table.of(level, State.WHOLE)) < FAN
+        assert all(one.state is State.WHOLE for one in table.runs)
+        assert sum(one.count for one in table.runs) == len(runs.written)
+
+
 def test_T70_one_write_merges_a_bounded_part_however_much_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,13 +184,15 @@ def test_T70_one_write_merges_a_bounded_part_however_much_waits(
 
     monkeypatch.setattr(run_levels, "read_piece", counted)
     dice, runs, most = random.Random(3), Runs(tmp_path), 0
+    step = STEP // PIECE + 1 + FAN
     with closing(runs):
         for height in range(1, 300):
             loads[0] = 0
-            runs.write(some(dice, 1_000 if height % 50 == 0 else 20, height))
+            come = 1_000 if height % 50 == 0 else 20
+            runs.write(some(dice, come, height))
+            assert loads[0] <= step * run_levels.steps_of(come, runs.table().highest + 1)
             most = max(most, loads[0])
-        step = STEP // PIECE + 1 + FAN
-        assert step < most <= run_levels.STEPS_MAX * step
+        assert most > step
         runs.check()
 
 

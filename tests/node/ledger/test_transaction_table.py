@@ -12,10 +12,13 @@ import pytest
 from tests.node.ledger.ledgers import PlainForm
 
 from strongroom.consensus.errors import OperatorFault
-from strongroom.node.ledger import run_levels, sorted_runs, transaction_table
-from strongroom.node.ledger.index import Entries, Index, IndexDamaged
+from strongroom.consensus.types import TransactionId
+from strongroom.node.api.places import PlaceDesk
+from strongroom.node.ledger import index as index_module
+from strongroom.node.ledger import recovery, run_levels, sorted_runs, transaction_table
+from strongroom.node.ledger.index import Entries, Index, IndexClosed, IndexDamaged
 from strongroom.node.ledger.index_view import IndexView, NoIndex
-from strongroom.node.ledger.run_levels import Table
+from strongroom.node.ledger.run_levels import FAN, State, Table
 from strongroom.node.ledger.segments import Kind, Location
 from strongroom.node.ledger.sorted_runs import (
     PREFIX_SIZE,
@@ -27,6 +30,7 @@ from strongroom.node.ledger.sorted_runs import (
 )
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.transaction_table import CANDIDATES_MAX, Found
+from strongroom.node.mempool.waiters import Waiters
 
 PER_BLOCK = 40
 
@@ -117,6 +121,24 @@ def test_each_transaction_is_found_whatever_it_has_become_part_of(tmp_path: Path
     (tmp_path / "index" / "believed").unlink()
     with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 120)
+
+
+def test_T70_a_rebuilt_index_has_few_runs_and_no_merge_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever its writes left."""
+    monkeypatch.setattr(recovery, "UNINDEXED_MAX", 100)
+    monkeypatch.setattr(index_module, "MERGE_STEPS", 2)
+    monkeypatch.setattr(run_levels, "STEPS_MIN", 0)
+    monkeypatch.setattr(run_levels, "SLACK", 0)
+    filled(tmp_path, 120).close()
+    (tmp_path / "index" / "believed").unlink()
+    with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
+        check(rebuilt, 120)
+    table, _ = pieces_in(tmp_path)
+    assert table.highest > 0
+    assert all(one.state is State.WHOLE for one in table.runs)
+    assert all(len(table.of(level, State.WHOLE)) < FAN for level in range(table.highest + 1))
 
 
 def test_whoever_reads_beside_the_node_finds_the_same(tmp_path: Path) -> None:
@@ -248,11 +270,51 @@ def test_a_piece_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
     with IndexView(tmp_path / "index") as view, pytest.raises(NoIndex):
         view.find_transaction(id)
     store = BlockStore.open(tmp_path, PlainForm())
-    with pytest.raises(IndexDamaged, match="restart"):
+    told: list[OperatorFault] = []
+    store.on_damage = told.append
+    with pytest.raises(IndexDamaged, match="restart") as damage:
         store.find_transaction(id)
+    assert told == [damage.value], "whoever asked may answer for less than the node"
     store.close()
     with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
         check(rebuilt, 60)
+
+
+def spoil(store: BlockStore) -> None:
+    """Change a byte in each piece of an open store."""
+    environment = store._index._environment
+    runs = environment.open_db(b"RUN")
+    with environment.begin(write=True, db=runs) as writing:
+        for key, piece in list(writing.cursor()):
+            if bytes(key) != bytes(4):
+                writing.put(bytes(key), bytes((piece[0] ^ 1,)) + piece[1:])
+
+
+async def test_T40_damage_that_a_call_or_a_thread_finds_is_told_to_the_node(tmp_path: Path) -> None:
+    """Its client learns of an internal error alone."""
+    alike = [b"\x42" * 7 + sha256(b"%d" % at).digest()[:25] for at in range(2 * CANDIDATES_MAX)]
+    told: list[OperatorFault] = []
+    with closing(BlockStore.open(tmp_path, PlainForm())) as store:
+        for height, id in enumerate(alike, start=1):
+            add(store, height, [*ids_of(height), (id, 3)])
+        store.on_damage = told.append
+        absent = TransactionId(b"\x42" * 7 + bytes(25))
+        answers = Waiters(PlaceDesk(store).find)
+        answered = answers.expect([absent])
+        answers.settle(len(alike) + 1, [(absent, 1)], lambda _: None)
+        spoil(store)
+        with pytest.raises(IndexDamaged) as damage:
+            await answered
+        assert told == [damage.value], "a thread looked"
+        for looks in (store.finding, store.may_be_executed):
+            told.clear()
+            with pytest.raises(IndexDamaged) as damage:
+                looks(absent)
+            assert told == [damage.value], "as a call does, on the event loop"
+    told.clear()
+    with pytest.raises(IndexClosed):
+        store.finding(absent)
+    assert told == [], "an end is no damage"
 
 
 @pytest.mark.parametrize("to", [(2, 0), (1, 1), (60, 3), (61, 0), (1, PER_BLOCK), (1, 1 << 20)])

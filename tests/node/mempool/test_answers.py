@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from strongroom.consensus.errors import InvariantBroken
 from strongroom.consensus.types import Height, TransactionId
 from strongroom.node.ledger.place import Place
 from strongroom.node.mempool.waiters import Waiters
@@ -98,8 +99,31 @@ async def test_a_place_that_cannot_be_read_fails_who_waits_and_nobody_else() -> 
         return _place(id, height=3, index=7)
 
     answers = Waiters(lambda refused: partial(read, refused.id))
-    one, other = answers.expect([FIRST]), answers.expect([SECOND])
-    answers.settle(9, [(FIRST, 1), (SECOND, 1)], lambda position: None)
-    with pytest.raises(OSError, match="the disk"):
-        await one
-    assert (await other)[0].index == 7
+    for _ in range(2):  # also once there was nothing to read
+        one, other = answers.expect([FIRST]), answers.expect([SECOND])
+        answers.settle(9, [(FIRST, 1), (SECOND, 1)], lambda position: None)
+        with pytest.raises(OSError, match="the disk"):
+            await one
+        assert (await other)[0].index == 7
+
+
+async def test_a_bug_that_a_thread_meets_ends_what_runs_beside_everything_else() -> None:
+    """A node ends with it; whoever waited is no guard of the ledger."""
+
+    def broken() -> Place:
+        raise InvariantBroken("in the index, and no outcome")
+
+    futures: list[asyncio.Future[list[Place]]] = []
+
+    async def node() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            begun = set[asyncio.Task[None]]()
+            answers = Waiters(lambda _: broken, lambda work: begun.add(tasks.create_task(work)))
+            futures.append(answers.expect([FIRST]))
+            answers.settle(9, [(FIRST, 1)], lambda position: None)
+
+    with pytest.raises(ExceptionGroup) as ended:
+        await node()
+    assert [type(one) for one in ended.value.exceptions] == [InvariantBroken]
+    with pytest.raises(InvariantBroken):
+        await futures[0]
