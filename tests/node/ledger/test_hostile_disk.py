@@ -379,6 +379,19 @@ def test_T40_a_summary_of_heights_that_no_segment_has_is_refused(tmp_path: Path)
             ContentsReader(path, 1)
 
 
+@pytest.mark.parametrize("fields", [1, 8, 9])
+def test_contents_of_an_older_version_are_named_so_whatever_shape_they_had(
+    tmp_path: Path, fields: int
+) -> None:
+    written(tmp_path, height=HEIGHT, kind=Kind.BLOCK, data=block())
+    data, path = made_contents(tmp_path), tmp_path / contents_file(1)
+    path.write_bytes(data)
+    old = ("strongroom-contents-2", 1, 1, 1, 1, 1, bytes(32), bytes(4), ())
+    path.write_bytes(rewritten(data, 0, codec.encode(old[:fields]), path))
+    with pytest.raises(ContentsDamaged, match=r"of an older version: strongroom-contents-2.*index"):
+        ContentsReader(path, 1)
+
+
 @pytest.mark.parametrize(
     "row",
     [
