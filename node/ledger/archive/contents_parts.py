@@ -93,8 +93,9 @@ def _portion(wire: object) -> Portion:
     return Portion(KINDS.index(Kind(kind)), height, position, offset, size)
 
 
-def row_in(wire: object) -> Row:
-    """A piece of a row; one that goes on with the row before has no size."""
+def row_in(wire: object, kind: Kind) -> Row:
+    """A piece of a row; one that goes on with the row before has no size. An outcome's first has
+    its leaf in the history: without, a rebuilt index would make other columns."""
     offset, size, digest, hash, joined, codes = codec.fields(
         wire, int, int, bytes, bytes, bytes, bytes, name="row"
     )
@@ -103,6 +104,8 @@ def row_in(wire: object) -> Row:
         raise NotCanonical("row: not as many codes as ids")
     if len(hash) not in (0, DIGEST_SIZE) or codes.translate(None, _CODES):
         raise NotCanonical("row: no hash, or an unknown code")
+    if kind == Kind.OUTCOME and size and not hash:
+        raise NotCanonical("row: an outcome without its leaf")
     codec.unsigned(offset, name="row", value_max=OFFSET_MAX)
     codec.unsigned(size, name="row", value_max=FRAME_SIZE + RECORD_BYTES_MAX)
     return Row(offset, size, digest, hash, ids)
