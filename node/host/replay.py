@@ -18,7 +18,7 @@ from strongroom.enclave.formats.history import HistoryTree, genesis_leaf
 from strongroom.enclave.proofs.genesis import VerifiedGenesis
 from strongroom.node.enclave_client.calls import EnclaveClient
 from strongroom.node.enclave_client.refusals import KeysNeeded
-from strongroom.node.ledger.archive.faults import SegmentNotAtHand
+from strongroom.node.ledger.archive.faults import ContentsDamaged, SegmentNotAtHand
 from strongroom.node.ledger.index import IndexDamaged
 from strongroom.node.ledger.reading import (
     APPLY_BLOCKS_MAX,
@@ -55,7 +55,12 @@ def read_history(store: BlockStore, genesis: VerifiedGenesis) -> HistoryTree:
 
     They are those that the index kept, if they come to the root that the newest final header
     anchors; leaves above that are made of their outcomes, as ever. If they do not, or if the next
-    columns would be made with others, the index is made anew: every outcome is read.
+    columns would be made with others, the index is made anew: every outcome here is read, and of
+    archived ones what the node kept.
+
+    Raises:
+        ContentsDamaged: what it kept of archived outcomes does not come to the anchored root.
+        CorruptRecord, DiskFault: as `BlockStore.open` does.
     """
     anchor = _newest_anchor(store)
     try:
@@ -69,7 +74,11 @@ def read_history(store: BlockStore, genesis: VerifiedGenesis) -> HistoryTree:
     store.rebuild_index()
     try:
         return HistoryTree.over(_kept_tree(store, genesis, anchor))
-    except IndexDamaged as damage:  # no index is to blame: the enclave judges the outcomes, T40
+    except IndexDamaged as damage:  # no index is to blame
+        if store.archived.base.outcome:  # their leaves stand in contents: no archive is read for it
+            text = "the history made of these contents and of the segments is not the anchored one"
+            raise ContentsDamaged(store.archived.directory, 0, text) from None
+        # The enclave judges the outcomes, T40.
         log.error("replay.history_differs", reason=str(damage))
         return HistoryTree.over(_kept_tree(store, genesis, None))
 

@@ -139,13 +139,14 @@ class SnapshotFetch:
         Raises:
             PeerFault: an outcome names another root for it; the peer lied, and what it sent is
                 removed.
+            SegmentNotAtHand: that outcome is archived, and cannot be read now.
         """
         if self.request is not None:
             return None
         root = snapshot_root(self._hashes)
         for number in range(self._searched + 1, self._store.newest_outcome + 1):
-            self._searched = Height(number)
             named = decoded_outcome_at(self._store, number).snapshot_root
+            self._searched = Height(number)
             if named == root:
                 self._snapshots.folder.name(self._height, self._searched, self._count)
                 return self._height

@@ -15,6 +15,7 @@ from strongroom.consensus.messages import encode_message
 from strongroom.consensus.recovery import Finality
 from strongroom.consensus.types import Height, PublicKey
 from strongroom.enclave.formats.history import HistoryTree
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.network.links import Links
 from strongroom.node.sync.snapshot_fetch import SnapshotFetch
@@ -33,6 +34,8 @@ class SnapshotSeeker:
         self._snapshots, self._store, self._links, self._history = snapshots, store, links, history
         self._fetch: tuple[PublicKey, SnapshotFetch] | None = None
         self._found: Height | None = None
+        self._away = ""
+        """What the archive did not give; it is told once."""
 
     def fetch(self, peer: PublicKey) -> None:
         """Begin with a peer's newest."""
@@ -74,12 +77,23 @@ class SnapshotSeeker:
         self._fetch = self._found = None
 
     async def use(self, certified: Header, certificate: Finality) -> SnapshotTried:
-        """Give the enclave what is whole, once outcomes are recorded that name it.
+        """Give the enclave what is whole, once outcomes are recorded that name it. While what
+        proves it is archived, and cannot be read, it waits: whoever fetched it again would stand
+        there again.
 
         Args:
             certified: a recorded header whose anchor's outcome is recorded too.
             certificate: FINALIZE for it.
         """
+        try:
+            return await self._use(certified, certificate)
+        except SegmentNotAtHand as fault:
+            if str(fault) != self._away:
+                log.error("snapshot.archive_away", reason=str(fault), then="it is tried again")
+            self._away = str(fault)
+            return SnapshotTried(Height(0), waits=True)
+
+    async def _use(self, certified: Header, certificate: Finality) -> SnapshotTried:
         if self._fetch is not None and self._found is None:
             peer, fetch = self._fetch
             try:

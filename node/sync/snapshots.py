@@ -24,6 +24,7 @@ from strongroom.enclave.formats.history import HistoryLeaf, HistoryTree
 from strongroom.enclave.formats.snapshot import CHUNKS_MAX, chunk_hash, snapshot_root
 from strongroom.node.enclave_client.refusals import LoadRefused, Refusal
 from strongroom.node.enclave_client.replies import MadeChunks
+from strongroom.node.ledger.archive.faults import SegmentNotAtHand
 from strongroom.node.ledger.decoding import head_of, outcome_of
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore
@@ -198,12 +199,19 @@ class Snapshots:
             history: over all recorded outcomes.
             certified: a recorded header whose anchor's outcome is recorded too.
             certificate: FINALIZE for it.
+
+        Raises:
+            SegmentNotAtHand: what proves one of them is archived, and cannot be read now, and no
+                other one could be given: all are kept.
         """
+        away: SegmentNotAtHand | None = None
         for height in self.folder.heights():
             try:
                 if await self._give(height, history, certified, certificate):
                     log.info("snapshot.loaded", height=height)
                     return height
+            except SegmentNotAtHand as fault:
+                away = away or fault
             except (SnapshotDamaged, Refusal) as error:
                 if isinstance(error, Refusal) and not isinstance(error, LoadRefused):
                     log.info(
@@ -217,6 +225,8 @@ class Snapshots:
                     then="an older one is tried",
                 )
                 self.folder.remove(height)
+        if away is not None:
+            raise away
         return Height(0)
 
     def check(self, height: Height) -> tuple[HistoryLeaf, int]:

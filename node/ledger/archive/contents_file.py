@@ -19,6 +19,8 @@ from strongroom.node.ledger.frames import Purpose, encode_frame, encode_header
 from strongroom.node.ledger.segments import Kind
 
 VERSION = "strongroom-contents-3"
+OLDER = ("strongroom-contents-1", "strongroom-contents-2")
+"""Not read any more: whoever meets one is told that it is no damage."""
 PORTION_BYTES = 64 * 1024
 """Of rows in one record of the file; a row with more ids goes on in further pieces. Reading and
 decoding one takes some 0.2 ms."""

@@ -13,7 +13,7 @@ from strongroom.consensus.errors import NotCanonical
 from strongroom.consensus.types import DIGEST_SIZE
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node.ledger.archive.contents import Row, Summary
-from strongroom.node.ledger.archive.contents_file import DIRECTORY, KINDS, SUMMARY, VERSION
+from strongroom.node.ledger.archive.contents_file import DIRECTORY, KINDS, OLDER, SUMMARY, VERSION
 from strongroom.node.ledger.archive.ids import Ids
 from strongroom.node.ledger.frames import (
     FRAME_SIZE,
@@ -46,11 +46,16 @@ def summary_in(frame: Frame | None, first: int) -> Summary:
     """The summary of the segment that begins there."""
     if frame is None or frame.kind != SUMMARY:
         raise NotCanonical("no summary")
+    told = decoded(frame)
+    if type(told) is tuple and told and told[0] in OLDER:
+        raise NotCanonical(f"of an older version: {told[0]}, this one reads {VERSION}")
     version, own, last, outcome_first, outcome_last, size, digest, marker, epochs = codec.fields(
-        decoded(frame), *_SHAPE, name="summary"
+        told, *_SHAPE, name="summary"
     )
-    if (version, own) != (VERSION, first):
-        raise NotCanonical(f"{version} of segment {own}")
+    if version != VERSION:
+        raise NotCanonical("of no version that is known")
+    if own != first:
+        raise NotCanonical(f"of segment {own}")
     numbers = {"last": last, "outcome_first": outcome_first, "outcome_last": outcome_last}
     for name, number in (*numbers.items(), ("size", size)):
         codec.unsigned(number, name=name)
@@ -88,8 +93,9 @@ def _portion(wire: object) -> Portion:
     return Portion(KINDS.index(Kind(kind)), height, position, offset, size)
 
 
-def row_in(wire: object) -> Row:
-    """A piece of a row; one that goes on with the row before has no size."""
+def row_in(wire: object, kind: Kind) -> Row:
+    """A piece of a row; one that goes on with the row before has no size. An outcome's first has
+    its leaf in the history: without, a rebuilt index would make other columns."""
     offset, size, digest, hash, joined, codes = codec.fields(
         wire, int, int, bytes, bytes, bytes, bytes, name="row"
     )
@@ -98,6 +104,8 @@ def row_in(wire: object) -> Row:
         raise NotCanonical("row: not as many codes as ids")
     if len(hash) not in (0, DIGEST_SIZE) or codes.translate(None, _CODES):
         raise NotCanonical("row: no hash, or an unknown code")
+    if kind == Kind.OUTCOME and size and not hash:
+        raise NotCanonical("row: an outcome without its leaf")
     codec.unsigned(offset, name="row", value_max=OFFSET_MAX)
     codec.unsigned(size, name="row", value_max=FRAME_SIZE + RECORD_BYTES_MAX)
     return Row(offset, size, digest, hash, ids)

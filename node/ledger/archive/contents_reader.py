@@ -158,7 +158,7 @@ class ContentsReader:
                 raise NotCanonical("portion: of another kind than the directory says")
             height, position = portion.height, portion.position
             for wire in wires:
-                row = row_in(wire)
+                row = row_in(wire, KINDS[portion.kind])
                 if row.size and (made or position):
                     height, position = height + bool(made or position), 0
                 elif not row.size and not position:

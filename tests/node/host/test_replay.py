@@ -13,12 +13,12 @@ from strongroom.consensus.types import Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.host.replay import Replayed, read_history, replay
-from strongroom.node.ledger.archive.faults import SegmentMissing
+from strongroom.node.ledger.archive.faults import ContentsDamaged, SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.history_columns import HistoryColumns
 from strongroom.node.ledger.index import Entries, IndexDamaged
 from strongroom.node.ledger.ledger_form import LedgerForm
-from strongroom.node.ledger.segments import Kind
+from strongroom.node.ledger.segments import Heights, Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.ledger.wal import WriteAheadLog
 from strongroom.node.sync.snapshots import SnapshotFolder
@@ -124,6 +124,19 @@ def test_kept_subtrees_that_do_not_come_to_the_anchored_root_are_made_anew(
     with capture_logs() as logs:
         assert read_history(store, chain.genesis).root() == expected.root()
     assert logs == []
+
+
+def test_T40_contents_that_make_another_history_are_named_and_no_archive_is_read_for_it(
+    folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, store, _, _ = folder
+    change_column(store, 4, lambda _: bytes(32))
+    monkeypatch.setattr(store, "rebuild_index", lambda: None)  # contents say the same again
+    monkeypatch.setattr(type(store.archived), "base", Heights(2, 2))
+    read = counted(store, monkeypatch)
+    with pytest.raises(ContentsDamaged, match=r"not the anchored one.*archive's blocks-"):
+        read_history(store, chain.genesis)
+    assert min(read, default=3) > 2
 
 
 def test_no_column_is_made_with_a_subtree_above_the_anchor_that_is_another(folder: Any) -> None:

@@ -46,7 +46,7 @@ class PlainForm:
     as an outcome's."""
 
     def hash_of(self, kind: Kind, payload: bytes) -> bytes:
-        return b""
+        return b"" if kind == Kind.BLOCK else sha256(payload).digest()
 
     def record_of(self, outcome: bytes) -> bytes:
         return outcome

@@ -43,7 +43,7 @@ class TellingForm(PlainForm):
     """Blocks tell ids; outcomes do as well."""
 
     def hash_of(self, kind: Kind, payload: bytes) -> bytes:
-        return sha256(payload).digest() if kind == Kind.BLOCK else b""
+        return sha256(payload).digest()
 
     def ids_of(self, block: bytes) -> Sequence[bytes]:
         return ids_of(block)

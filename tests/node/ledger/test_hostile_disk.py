@@ -379,6 +379,19 @@ def test_T40_a_summary_of_heights_that_no_segment_has_is_refused(tmp_path: Path)
             ContentsReader(path, 1)
 
 
+@pytest.mark.parametrize("fields", [1, 8, 9])
+def test_contents_of_an_older_version_are_named_so_whatever_shape_they_had(
+    tmp_path: Path, fields: int
+) -> None:
+    written(tmp_path, height=HEIGHT, kind=Kind.BLOCK, data=block())
+    data, path = made_contents(tmp_path), tmp_path / contents_file(1)
+    path.write_bytes(data)
+    old = ("strongroom-contents-2", 1, 1, 1, 1, 1, bytes(32), bytes(4), ())
+    path.write_bytes(rewritten(data, 0, codec.encode(old[:fields]), path))
+    with pytest.raises(ContentsDamaged, match=r"of an older version: strongroom-contents-2.*index"):
+        ContentsReader(path, 1)
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -386,9 +399,9 @@ def test_T40_a_summary_of_heights_that_no_segment_has_is_refused(tmp_path: Path)
         Row(1 << 63, 1, bytes(32), bytes(32)),
         Row(-1, 1, bytes(32), bytes(32)),
         Row(1, 1, bytes(32), bytes(600)),
-        Row(1, 1, bytes(32), b"", Ids(bytes(31))),
-        Row(1, 1, bytes(32), b"", Ids(bytes(32), b"\x00\x00")),
-        Row(1, 1, bytes(32), b"", Ids(bytes(32), b"\xff")),
+        Row(1, 1, bytes(32), bytes(32), Ids(bytes(31))),
+        Row(1, 1, bytes(32), bytes(32), Ids(bytes(32), b"\x00\x00")),
+        Row(1, 1, bytes(32), bytes(32), Ids(bytes(32), b"\xff")),
     ],
 )
 def test_T40_a_row_that_no_index_can_hold_is_refused(tmp_path: Path, row: Row) -> None:
@@ -402,10 +415,34 @@ def test_T40_a_row_that_no_index_can_hold_is_refused(tmp_path: Path, row: Row) -
         digest=bytes(32),
         marker=b"\x03\x03\x05\x05",
     )
-    good, path = Row(1, 1, bytes(32), b""), tmp_path / contents_file(1)
+    good, path = Row(1, 1, bytes(32), bytes(32)), tmp_path / contents_file(1)
     for rows in ({Kind.BLOCK: [row], Kind.OUTCOME: [good]}, {Kind.OUTCOME: [row]}):
         path.write_bytes(encode_contents(Contents(summary, {Kind.BLOCK: [good], **rows})))
         with pytest.raises(ContentsDamaged, match="row"):
+            ContentsReader(path, 1)
+
+
+def test_T40_an_archived_outcome_without_its_leaf_is_refused_and_a_block_without_its_digest_is_not(
+    tmp_path: Path,
+) -> None:
+    """No columns could be made of it: a start would read every outcome out of the archive."""
+    summary = Summary(
+        first=1,
+        last=1,
+        outcome_first=1,
+        outcome_last=1,
+        size=1,
+        digest=bytes(32),
+        marker=b"\x03\x03\x05\x05",
+    )
+    without, path = Row(1, 1, bytes(32), b""), tmp_path / contents_file(1)
+    for outcome in (replace(without, hash=bytes(32)), without):
+        rows = {Kind.BLOCK: [without], Kind.OUTCOME: [outcome]}
+        path.write_bytes(encode_contents(Contents(summary, rows)))
+        if outcome.hash:
+            assert ContentsReader(path, 1).row(Kind.OUTCOME, 1) == outcome
+            continue
+        with pytest.raises(ContentsDamaged, match="without its leaf"):
             ContentsReader(path, 1)
 
 

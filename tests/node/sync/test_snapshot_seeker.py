@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 from tests.enclave.snapshot_world import Ledger
-from tests.node.sync.test_snapshots import Door, Node
+from tests.node.sync.test_snapshots import Door, Node, archive_is_away
 
 from strongroom.consensus.errors import PeerFault
 from strongroom.consensus.host_messages import SnapshotChunk, SnapshotRequest
@@ -86,6 +86,23 @@ async def test_a_forged_snapshot_costs_one_turn_and_the_next_peers_is_loaded(
     assert joiner.answer() == SnapshotWhole()
     assert (await joiner.use()).loaded == 56
     assert joiner.door.executor.height == 56
+
+
+@pytest.mark.parametrize(("above", "below"), [(55, 57), (63, 65)])
+async def test_T40_one_whose_proof_the_archive_does_not_give_waits_and_is_not_fetched_again(
+    joiner: Joiner, monkeypatch: pytest.MonkeyPatch, above: int, below: int
+) -> None:
+    """Whether it cannot be given, or not even be named."""
+    with monkeypatch.context() as while_away:
+        joiner.seeker.fetch(HONEST)
+        assert joiner.answer() == SnapshotWhole()
+        archive_is_away(joiner.node.store, while_away, above, below)
+        for _ in range(2):
+            assert await joiner.use() == SnapshotTried(Height(0), waits=True)
+        assert joiner.node.folder.heights() == [56]
+    asked = len(joiner.lines.asked)
+    assert (await joiner.use()).loaded == 56
+    assert len(joiner.lines.asked) == asked
 
 
 async def test_a_peer_that_contradicts_itself_is_left_at_once(joiner: Joiner) -> None:

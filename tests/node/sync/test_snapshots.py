@@ -22,8 +22,9 @@ from strongroom.enclave.keys.keyring import Keyring
 from strongroom.node.enclave_client.refusals import refusal_of
 from strongroom.node.enclave_client.replies import MadeChunks
 from strongroom.node.ledger.archive.archived import Archived
+from strongroom.node.ledger.archive.faults import SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.segments import Heights
+from strongroom.node.ledger.segments import Heights, Kind
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.network.pace import RANGE_BYTES_PER_SECOND
 from strongroom.node.sync.snapshot_fetch import (
@@ -219,6 +220,39 @@ async def test_a_damaged_snapshot_is_reported_and_an_older_one_is_used(
         ("snapshot.unusable", "error")
     ]
     node.ledger.follow(door.executor, 8, by_execution=False)
+
+
+def archive_is_away(
+    store: BlockStore, monkeypatch: pytest.MonkeyPatch, above: int, below: int
+) -> None:
+    """Nothing can be read of heights in between."""
+    real = store.decoded
+
+    def decoded(kind: Kind, height: int, decode: Callable[[bytes], Any]) -> Any:
+        if above < height < below:
+            raise SegmentMissing(Path("blocks-000000000001.log"), 1, below, "cannot be read")
+        return real(kind, height, decode)
+
+    monkeypatch.setattr(store, "decoded", decoded)
+
+
+async def test_T40_one_whose_proof_the_archive_does_not_give_is_kept_and_an_older_one_used(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_is_away(node.store, monkeypatch, 16, 25)  # the outcome of 16 names that of 8
+    door, height = await node.restart()
+    assert height == door.executor.height == 8
+    assert 16 in node.folder.heights(), "nothing is wrong with it"
+
+
+async def test_T40_a_start_that_the_archive_gives_no_proof_at_all_says_so_and_keeps_them(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive_is_away(node.store, monkeypatch, 0, 25)
+    before = node.folder.heights()
+    with pytest.raises(SegmentMissing):
+        await node.restart()
+    assert node.folder.heights() == before
 
 
 async def test_when_all_are_damaged_the_ledger_alone_decides(node: Node) -> None:
