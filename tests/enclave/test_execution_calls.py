@@ -134,7 +134,7 @@ ALLOWED = {
     ("enclave.attestation.verifier", "verify_evidence", "!r"): NEVER_TOLD,
     ("enclave.attestation.verifier", "_check_operator", "!r"): NEVER_TOLD,
     ("enclave.execution.executor", "", "int"): ENUM,
-    ("enclave.execution.executor", "_answer_lane", "int"): ENUM,
+    ("enclave.execution.executor", "_answer_slice", "int"): ENUM,
     ("enclave.execution.executor", "_run_public", "int"): ENUM,
     ("enclave.proofs.genesis", "", "import re"): CLIENT,
     ("enclave.proofs.genesis", "chain_of", "!r"): CLIENT,
