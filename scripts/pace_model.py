@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
 
+from scripts.departures import Departures
 from tests.simulation.network import Network
 from tests.simulation.scenes import Scene
 
@@ -24,7 +25,6 @@ from strongroom.consensus.types import SignerIndex
 from strongroom.node.client.calls.company import COMPANY_CALLS, FrameCompany
 from strongroom.node.host.wiring import SETTINGS
 from strongroom.node.mempool.batch_pool import ORIGIN_BYTES_MAX
-from strongroom.node.mempool.mempool import BATCH_ENVELOPES_GOAL, LATE_SECONDS_MAX
 
 SIZE = 4
 PROCESSORS = 2
@@ -193,8 +193,7 @@ class Crowd:
         """(When a payment was called, seconds until it was executed where it was called.)"""
         self.receipts: list[tuple[float, float]] = []
         self._made = 0
-        self._latest: dict[int, float] = {}
-        """By seat: when what is gathered leaves in any case."""
+        self._departures = Departures()
         self._callers = [Caller(self, index % SIZE) for index in range(case.clients)]
         for seat in range(SIZE):
             scene.honest(
@@ -239,10 +238,7 @@ class Crowd:
         if not gathered or own is None or state.throttled:
             return
         due = state.batch_due(now, self.waits.lead)
-        latest = self._latest.setdefault(seat, max(now, due or 0.0) + LATE_SECONDS_MAX)
-        due = latest if due is None else min(due, latest)
-        if len(gathered) >= BATCH_ENVELOPES_GOAL or due <= now:
-            del self._latest[seat]
+        if self._departures.leaves(seat, len(gathered), due, now):
             self._batch(seat)
 
     def _batch(self, seat: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 
+from scripts.departures import Departures
 from scripts.scale_costs import KIB, Costs
 from tests.simulation.actors.actor import Role
 from tests.simulation.actors.enclave import SimulatedEnclave
@@ -35,9 +36,6 @@ FRAME_BYTES = 4 + 22
 PAYMENT_BYTES = 235 + 3
 """An envelope of the smallest class, in a batch."""
 POLL_SECONDS = 0.001
-BATCH_PAYMENTS_GOAL = 512
-LATE_SECONDS_MAX = 0.04
-"""These two as node/mempool has them."""
 LOG_BYTES_MAX = 1 << 30
 WAITING_MAX = 20_000
 """Payments of one node that wait: what comes beyond is refused, as a full mempool does."""
@@ -206,8 +204,7 @@ class Load:
         self._waiting: dict[int, deque[list[float]]] = {seat: deque() for seat in origins}
         self._looked = dict.fromkeys(origins, 0)
         self._made = 0
-        self._latest: dict[int, float] = {}
-        """By seat: when what is gathered leaves in any case."""
+        self._departures = Departures()
         self.waits: list[tuple[float, float]] = []
         """(When a payment came, seconds until it was executed where it came.)"""
         self.batches = 0
@@ -243,12 +240,7 @@ class Load:
         if not gathered or own is None or state.throttled:
             return False
         due = state.batch_due(now)
-        latest = self._latest.setdefault(seat, max(now, due or 0.0) + LATE_SECONDS_MAX)
-        due = latest if due is None else min(due, latest)
-        leaves = len(gathered) >= BATCH_PAYMENTS_GOAL or due <= now
-        if leaves:
-            del self._latest[seat]
-        return leaves
+        return self._departures.leaves(seat, len(gathered), due, now)
 
     def _batch(self, seat: int) -> None:
         self._made += 1

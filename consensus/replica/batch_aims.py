@@ -10,10 +10,9 @@ little smaller: so a miss counts for much more than a hit. Local and safe: nobod
 
 from collections import deque
 
+from strongroom.consensus.replica.smoothed import Smoothed
 from strongroom.consensus.types import Sequence, View
 
-WEIGHT = 0.125
-"""Of the newest time in the mean; twice that in the deviation (RFC 6298, 2.3)."""
 DEVIATIONS = 1
 """A batch is made so many mean deviations earlier than it usually need be."""
 MISS_ROUNDS, HIT_ROUNDS = 0.1, 0.01
@@ -37,14 +36,12 @@ class BatchAims:
         self._taken = View(0)
         """The newest view for whose block one was made that was due."""
         self._slack_rounds = 0.0
-        self._making: tuple[Sequence, float] | None = None
-        self._mean: float | None = None
-        self._deviation = 0.0
+        self._begun: tuple[Sequence, float] | None = None
+        self._making = Smoothed()
 
     def lead(self, usual_round: float) -> float:
         """Seconds from the mempool until a leader has a batch, as good as always."""
-        making = 0.0 if self._mean is None else self._mean + DEVIATIONS * self._deviation
-        return making + (0.5 + self._slack_rounds) * usual_round
+        return self._making.at_most(DEVIATIONS) + (0.5 + self._slack_rounds) * usual_round
 
     def following(self, view: View) -> View:
         """The first view from this one on whose block no batch was made for. Those that missed
@@ -68,19 +65,13 @@ class BatchAims:
         self._aims.append((sequence, view, 0.0 <= late <= PUNCTUAL_ROUNDS * usual_round))
         if late >= 0.0:
             self._taken = max(self._taken, view)
-        self._making = sequence, now
+        self._begun = sequence, now
 
     def hold(self, sequence: Sequence, now: float) -> None:
         """An own batch is signed: it leaves as soon as it is durable."""
-        if self._making is None or self._making[0] != sequence:
-            return
-        took = max(0.0, now - self._making[1])
-        self._making = None
-        if self._mean is None:
-            self._mean, self._deviation = took, took / 2
-            return
-        self._deviation += 2 * WEIGHT * (abs(took - self._mean) - self._deviation)
-        self._mean += WEIGHT * (took - self._mean)
+        if self._begun is not None and self._begun[0] == sequence:
+            self._making.note(max(0.0, now - self._begun[1]))
+            self._begun = None
 
     def order(self, view: View, length: Sequence) -> None:
         """The block of a view is notarized; with it the own lane is ordered up to this length."""

@@ -8,8 +8,8 @@ for, and where company never comes in that time an anchor leaves at once. Local 
 else rests on it.
 """
 
-WEIGHT = 0.125
-"""Of the newest time in the mean; twice that in the deviation (RFC 6298, 2.3)."""
+from strongroom.consensus.replica.smoothed import Smoothed
+
 DEVIATIONS = 4
 """An anchor waits so many mean deviations beyond the mean."""
 WORTH_ROUNDS = 4.0
@@ -27,8 +27,7 @@ class Company:
         """
         self._most = most
         self._since: float | None = None
-        self._mean: float | None = None
-        self._deviation = 0.0
+        self._taken = Smoothed()
 
     def execute(self, now: float) -> None:
         """Something was executed, and nothing waits to be ordered."""
@@ -40,23 +39,17 @@ class Company:
         if self._since is None:
             return
         # What came later came too late, however late: one idle hour is forgotten after a few.
-        took = min(max(0.0, now - self._since), 2 * self._worth(usual_round))
+        self._taken.note(min(max(0.0, now - self._since), 2 * self._worth(usual_round)))
         self._since = None
-        if self._mean is None:
-            self._mean, self._deviation = took, took / 2
-            return
-        off = abs(took - self._mean)
-        self._deviation += 2 * WEIGHT * (off - self._deviation)
-        self._mean += WEIGHT * (took - self._mean)
 
     def wait(self, usual_round: float) -> float:
         """Seconds from an execution to a block that would only anchor it."""
         worth = self._worth(usual_round)
-        if self._mean is None:
+        if self._taken.mean is None:
             return worth
-        if self._mean >= worth:
+        if self._taken.mean >= worth:
             return 0.0
-        return min(worth, self._mean + DEVIATIONS * self._deviation)
+        return min(worth, self._taken.at_most(DEVIATIONS))
 
     def _worth(self, usual_round: float) -> float:
         return min(self._most, WORTH_ROUNDS * usual_round)

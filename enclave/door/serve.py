@@ -26,6 +26,7 @@ from strongroom.enclave.door.requests import (
     decode_request,
     encode_answer,
     encode_refusal,
+    encode_request,
 )
 from strongroom.enclave.execution.queries import BelowDemanded, HeadsNeeded, QueryRefused
 from strongroom.enclave.execution.snapshot_loading import LoadRefused
@@ -69,6 +70,11 @@ _STAGES = {
 }
 
 
+_HEAD_BYTES = 2
+_PROMPT = frozenset(encode_request(op)[:_HEAD_BYTES] for op in Op if op.prompt)
+"""How prompt requests begin: (operation, …), a byte each. What is kept is not decoded for it."""
+
+
 def serve(door: socket.socket, core: Lifecycle) -> None:
     """Answer requests in order until the host closes its end; then return, which ends the process.
     Prompt ones (requests.Trait) that come during an execution are answered between its slices.
@@ -107,17 +113,10 @@ class Between:
         """Answer the prompt requests that are here."""
         while self._kept is None and (frame := self._stream.at_hand()) is not None:
             number, request = frame
-            if _is_prompt(request):
+            if request[:_HEAD_BYTES] in _PROMPT:
                 self._stream.answer(number, answer_to(self._core, request))
             else:
                 self._kept = frame
-
-
-def _is_prompt(request: bytes) -> bool:
-    try:
-        return decode_request(request)[0].prompt
-    except NotCanonical:
-        return False
 
 
 def answer_to(core: Lifecycle, request: bytes) -> bytes:

@@ -24,6 +24,7 @@ from strongroom.node.api.public_state import validator_names
 from strongroom.node.faults import NotFound, NotYet
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.decoding import block_of, head_of, outcome_of
+from strongroom.node.ledger.pending_index import found_by
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.rpc.backend import Blob, Document
 
@@ -41,7 +42,7 @@ class LedgerDesk:
         otherwise = "pending" if self._sources.mempool.pending(id) else "unknown"
 
         def describe() -> Document:
-            found = finding() if callable(finding) else finding
+            found = found_by(finding)
             if found is None:
                 return {"id": id, "status": otherwise, **executed()}
             block, outcome = self._reading(found.height)()
@@ -67,7 +68,7 @@ class LedgerDesk:
         otherwise = "pending" if self._sources.mempool.pending(id) else None
 
         def status() -> str | None:
-            found = finding() if callable(finding) else finding
+            found = found_by(finding)
             return otherwise if found is None else "final"
 
         return status

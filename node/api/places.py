@@ -12,6 +12,7 @@ from strongroom.consensus.types import Height, TransactionId
 from strongroom.enclave.formats.outcome import Code, Outcome
 from strongroom.node.api.ledger_sources import Records
 from strongroom.node.ledger.decoding import outcome_of
+from strongroom.node.ledger.pending_index import found_by
 from strongroom.node.ledger.place import Place
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.transaction_table import Found
@@ -39,7 +40,7 @@ class PlaceDesk:
                 return known
 
         def place() -> Place:
-            found = finding() if callable(finding) else finding
+            found = found_by(finding)
             if found is None:
                 return refused
             return self._known_place(refused, found) or self._read(refused.id, found)

@@ -14,6 +14,7 @@ from strongroom.enclave.door.refusals import RefusalKind
 from strongroom.node.api.sources import Sources, asking_enclave
 from strongroom.node.enclave_client.refusals import BelowDemanded, HeadsNeeded, NotFresh, Refusal
 from strongroom.node.faults import NotYet, Overloaded, Refused, RpcFault
+from strongroom.node.ledger.pending_index import found_by
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.rpc.backend import Blob, Document
 
@@ -80,7 +81,7 @@ class QueryDesk:
         finding = store.finding(id)
 
         def read() -> bytes:
-            found = finding() if callable(finding) else finding
+            found = found_by(finding)
             outcome = None if found is None else store.reading(Kind.OUTCOME, found.height, bytes)
             return b"" if outcome is None else outcome()
 

@@ -22,6 +22,11 @@ Finding = Found | Callable[[], Found | None] | None
 """Where a transaction counts, or what looks for it in any thread."""
 
 
+def found_by(finding: Finding) -> Found | None:
+    """Where a transaction counts; a block may be read for it."""
+    return finding() if callable(finding) else finding
+
+
 class PendingIndex:
     """One block store's. Not thread-safe, but `write` may run in a thread while nothing is
     added."""

@@ -18,7 +18,7 @@ from strongroom.node.ledger.archive.contents import Contents, Summary
 from strongroom.node.ledger.archive.survey import Closed, survey
 from strongroom.node.ledger.index import MAP_SIZE, Index, IndexDamaged
 from strongroom.node.ledger.payload_form import PayloadForm
-from strongroom.node.ledger.pending_index import Finding, IdKnown, PendingIndex
+from strongroom.node.ledger.pending_index import Finding, IdKnown, PendingIndex, found_by
 from strongroom.node.ledger.record_reader import RecordReader
 from strongroom.node.ledger.recovery import Recovery
 from strongroom.node.ledger.segments import (
@@ -246,8 +246,7 @@ class BlockStore:
             CorruptRecord: the block that tells is damaged.
             IndexDamaged: the index is; the next opening rebuilds it.
         """
-        found = self.finding(identifier)
-        return found() if callable(found) else found
+        return found_by(self.finding(identifier))
 
     def finding(self, identifier: bytes, told: IdKnown = lambda _: None) -> Finding:
         """The same without reading a block here: the place, where none has to tell; else what looks

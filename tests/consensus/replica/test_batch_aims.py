@@ -228,7 +228,7 @@ def test_a_batch_behind_another_is_not_due_where_no_round_is_known() -> None:
 def test_a_batch_leaves_no_earlier_than_one_view_before_its_block(follower: Follower) -> None:
     """However long signing takes here: what it gathers meanwhile would have to wait."""
     follower.make(follower.own)
-    follower.state.batches._mean = 60.0
+    follower.state.batches._making.mean = 60.0
     follower.propose(follower.batches[follower.own], follower.make(other(follower)))
     follower.notarize()
     assert follower.due == pytest.approx(-ROUND)

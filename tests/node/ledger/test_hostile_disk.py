@@ -392,6 +392,17 @@ def test_contents_of_an_older_version_are_named_so_whatever_shape_they_had(
         ContentsReader(path, 1)
 
 
+ONE_BLOCK = Summary(
+    first=1,
+    last=1,
+    outcome_first=1,
+    outcome_last=1,
+    size=1,
+    digest=bytes(32),
+    marker=b"\x03\x03\x05\x05",
+)
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -406,18 +417,9 @@ def test_contents_of_an_older_version_are_named_so_whatever_shape_they_had(
 )
 def test_T40_a_row_that_no_index_can_hold_is_refused(tmp_path: Path, row: Row) -> None:
     """It ended a rebuilding of the index again and again, as a fault of the index."""
-    summary = Summary(
-        first=1,
-        last=1,
-        outcome_first=1,
-        outcome_last=1,
-        size=1,
-        digest=bytes(32),
-        marker=b"\x03\x03\x05\x05",
-    )
     good, path = Row(1, 1, bytes(32), bytes(32)), tmp_path / contents_file(1)
     for rows in ({Kind.BLOCK: [row], Kind.OUTCOME: [good]}, {Kind.OUTCOME: [row]}):
-        path.write_bytes(encode_contents(Contents(summary, {Kind.BLOCK: [good], **rows})))
+        path.write_bytes(encode_contents(Contents(ONE_BLOCK, {Kind.BLOCK: [good], **rows})))
         with pytest.raises(ContentsDamaged, match="row"):
             ContentsReader(path, 1)
 
@@ -426,19 +428,10 @@ def test_T40_an_archived_outcome_without_its_leaf_is_refused_and_a_block_without
     tmp_path: Path,
 ) -> None:
     """No columns could be made of it: a start would read every outcome out of the archive."""
-    summary = Summary(
-        first=1,
-        last=1,
-        outcome_first=1,
-        outcome_last=1,
-        size=1,
-        digest=bytes(32),
-        marker=b"\x03\x03\x05\x05",
-    )
     without, path = Row(1, 1, bytes(32), b""), tmp_path / contents_file(1)
     for outcome in (replace(without, hash=bytes(32)), without):
         rows = {Kind.BLOCK: [without], Kind.OUTCOME: [outcome]}
-        path.write_bytes(encode_contents(Contents(summary, rows)))
+        path.write_bytes(encode_contents(Contents(ONE_BLOCK, rows)))
         if outcome.hash:
             assert ContentsReader(path, 1).row(Kind.OUTCOME, 1) == outcome
             continue

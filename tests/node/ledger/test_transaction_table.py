@@ -259,6 +259,20 @@ def wrong_pieces(piece: bytes) -> Iterator[bytes]:
     yield piece[:100] + bytes((piece[100] ^ 1,)) + piece[101:]
 
 
+def find_damage(folder: Path, id: bytes, words: str) -> None:
+    """A find meets damage of the index, and the node is told, whoever it was that looked: whoever
+    asked may answer for less than the node. The next opening makes it anew."""
+    store = BlockStore.open(folder, PlainForm())
+    told: list[OperatorFault] = []
+    store.on_damage = told.append
+    with pytest.raises(IndexDamaged, match=words) as damage:
+        store.find_transaction(id)
+    assert told == [damage.value]
+    store.close()
+    with closing(BlockStore.open(folder, PlainForm())) as rebuilt:
+        check(rebuilt, 60)
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_a_piece_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
     tmp_path: Path, number: int
@@ -269,15 +283,7 @@ def test_a_piece_that_was_cut_or_changed_is_rebuilt_from_the_ledger(
     put_piece(tmp_path, key, list(wrong_pieces(piece))[number])
     with IndexView(tmp_path / "index") as view, pytest.raises(NoIndex):
         view.find_transaction(id)
-    store = BlockStore.open(tmp_path, PlainForm())
-    told: list[OperatorFault] = []
-    store.on_damage = told.append
-    with pytest.raises(IndexDamaged, match="restart") as damage:
-        store.find_transaction(id)
-    assert told == [damage.value], "whoever asked may answer for less than the node"
-    store.close()
-    with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
-        check(rebuilt, 60)
+    find_damage(tmp_path, id, "restart")
 
 
 def spoil(store: BlockStore) -> None:
@@ -329,15 +335,7 @@ def test_a_piece_whose_entry_names_another_place_is_never_believed_and_rebuilt(
     entries = sorted([entry_of(id, *to, 0), *others])
     ((_, wrong),) = pieces(int.from_bytes(key[:4], "big"), before_of(piece), entries)
     put_piece(tmp_path, key, wrong)
-    store = BlockStore.open(tmp_path, PlainForm())
-    told: list[OperatorFault] = []
-    store.on_damage = told.append
-    with pytest.raises(IndexDamaged, match="begins otherwise") as damage:
-        store.find_transaction(id)
-    assert told == [damage.value], "the node is told, whoever it was that looked"
-    store.close()
-    with closing(BlockStore.open(tmp_path, PlainForm())) as rebuilt:
-        check(rebuilt, 60)
+    find_damage(tmp_path, id, "begins otherwise")
 
 
 def test_an_index_does_not_grow_with_what_it_moved(tmp_path: Path) -> None:
