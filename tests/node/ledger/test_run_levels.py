@@ -255,6 +255,27 @@ def test_T40_a_piece_that_is_gone_cut_changed_or_another_is_seen_by_who_looks_th
             grow(runs, dice)
 
 
+def test_T40_a_merge_that_lost_an_entry_is_seen_before_it_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checksums say that pieces are as they were written, not that all were taken along."""
+    take = run_levels._Loaded.next
+
+    def without_one(self: Any, count: int) -> tuple[list[bytes], bool]:
+        entries, is_end = take(self, count)
+        return entries[1:] if is_end else entries, is_end
+
+    monkeypatch.setattr(run_levels._Loaded, "next", without_one)
+    dice = random.Random(1)
+
+    def write_many(runs: Runs) -> None:
+        for height in range(1, 200):
+            runs.write(some(dice, LEVEL, height))
+
+    with closing(Runs(tmp_path)) as runs, pytest.raises(RunDamaged, match="other entries"):
+        write_many(runs)
+
+
 def test_T40_a_table_that_is_gone_or_changed_is_seen(tmp_path: Path) -> None:
     dice, runs = random.Random(6), Runs(tmp_path)
     with closing(runs):
