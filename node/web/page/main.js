@@ -49,6 +49,9 @@ async function route() {
   const [word, ...rest] = parts();
   const view = by("view");
   const mine = ++turn;
+  // The address changes at once, its event comes later: an answer between them is late, too.
+  const asked = location.hash;
+  const late = () => mine !== turn || location.hash !== asked;
   open?.end?.();
   open = null;
   for (const link of document.querySelectorAll("nav a")) {
@@ -58,7 +61,7 @@ async function route() {
   }
   try {
     const made = await (VIEWS[word] ?? VIEWS.live)(rest);
-    if (mine !== turn) {
+    if (late()) {
       made?.end?.();
       return;
     }
@@ -74,7 +77,7 @@ async function route() {
     if (word === "govern" && rest[0]) by(`proposal-${rest[0]}`)?.scrollIntoView();
     else window.scrollTo(0, 0);
   } catch (error) {
-    if (mine !== turn) return;
+    if (late()) return;
     fill(
       view,
       problem(error.message),

@@ -100,7 +100,7 @@ async def test_a_search_by_keyboard_opens_what_it_names(
         keyboard = seen_by.page.keyboard
         await seen_by.go("live", "Live")
         await seen(lambda: seen_by.run(HEIGHTS), len)
-        for text, heading in [("2", "Block 2"), (transaction, "Transaction"), ("2/0", "Transac")]:
+        for text, heading in [(transaction, "Transaction"), ("2", "Block 2"), ("2/0", "Transac")]:
             await keyboard.press("/")
             await keyboard.type(text)
             await keyboard.press("Enter")
@@ -119,6 +119,29 @@ async def test_a_search_by_keyboard_opens_what_it_names(
         await keyboard.press("Enter")
         await seen(lambda: seen_by.text("#view h1"), lambda found: found == f"Block {first}")
         assert seen_by.complaints == []
+
+
+async def test_an_answer_that_comes_as_one_asks_for_something_else_takes_nobody_back(
+    browser: "Browser", ledger: FileLedger
+) -> None:
+    """The address changes at once and its event comes later: the answer is read between them."""
+    transaction = Live(ledger).transaction_ids()[-1]
+    async with site(Live(ledger)) as served, window(browser, served) as seen_by:
+        await seen_by.go("live", "Live")
+        await seen_by.run(
+            """text => {
+              const parse = JSON.parse;
+              JSON.parse = (...given) => {
+                const read = parse(...given);
+                if (read?.result?.[0]?.id === text) location.hash = "#/search/nobody";
+                return read;
+              };
+              location.hash = `#/search/${text}`;
+            }""",
+            transaction,
+        )
+        await seen(lambda: seen_by.text("#view .card"), lambda found: "Nothing here" in found)
+        assert await seen_by.run("() => location.hash") == "#/search/nobody"
 
 
 async def test_a_copy_button_copies_all_64_digits(browser: "Browser", ledger: FileLedger) -> None:
