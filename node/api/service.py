@@ -270,6 +270,15 @@ class Service:
         """Wait for an executed height above `after`."""
         return await self._sources.pipeline.wait_above(after)
 
+    @property
+    def anchored(self) -> int:
+        """Newest height of whose transactions receipts can be made (Backend.anchored)."""
+        return self._sources.pipeline.anchored
+
+    async def next_anchored(self, after: int) -> int:
+        """Wait for a greater one."""
+        return await self._sources.pipeline.wait_anchored(after)
+
 
 def screen_of(sources: Sources) -> Screen:
     """What looks at every envelope that is submitted to this node."""

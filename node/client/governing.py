@@ -185,7 +185,8 @@ class Member:
 
     async def _proven(self, id: bytes, result: bytes, code: Code) -> Receipt:
         shown = await receipt_once_there(
-            partial(self._reader.ask, "ledger_receipt", id=id.hex()), missing=(NotFound,)
+            partial(self._reader.ask, "ledger_receipt", id=id.hex(), wait="receipt"),
+            missing=(NotFound,),
         )
         receipt = Receipt.from_json(shown)
         verified = verify_receipt(receipt, self._reader.service.pin)

@@ -73,6 +73,8 @@ class Pipeline:
         self.reached = reached
         """Newest height that the enclave has executed in this boot; behind `executed` only after a
         start."""
+        self._anchor = Height(0)
+        """Of the newest block with a certificate of its own that was recorded in this run."""
         self.behind = asyncio.Event()
         """Set while the enclave cannot execute what is final, but must be caught up by outcomes
         (follower.py)."""
@@ -114,6 +116,18 @@ class Pipeline:
         async with self._advanced:
             await self._advanced.wait_for(lambda: self.executed > height)
             return self.executed
+
+    @property
+    def anchored(self) -> int:
+        """Newest height known here of whose transactions receipts can be made: executed, and under
+        the anchor of a certified block of this run."""
+        return min(self.executed, self._anchor)
+
+    async def wait_anchored(self, height: int) -> int:
+        """Wait until receipts of a height above this one can be made; the newest such height."""
+        async with self._advanced:
+            await self._advanced.wait_for(lambda: self.anchored > height)
+            return self.anchored
 
     async def wait_reached(self, height: int) -> None:
         """Wait until the enclave stands above `height`."""
@@ -158,6 +172,7 @@ class Pipeline:
         self._observer.recorded(run)
         self._on_final(recorded)
         self._report_durable()
+        await self._anchor_at(recorded.header.anchor.height)
         if not self.behind.is_set():
             blocks = [
                 (commit.header, [self._data_of(digest) for digest in commit.batches])
@@ -176,6 +191,12 @@ class Pipeline:
         for commit in run:
             for digest in commit.batches:
                 self._batches.drop(digest)
+
+    async def _anchor_at(self, height: Height) -> None:
+        if height > self._anchor:
+            self._anchor = height
+            async with self._advanced:
+                self._advanced.notify_all()
 
     def fall_behind(self, reached: Height) -> None:
         """The enclave stands here, and cannot execute the next block: the follower goes on."""

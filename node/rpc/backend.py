@@ -141,6 +141,16 @@ class Backend(Protocol):
         (for subscriptions)."""
         ...
 
+    @property
+    def anchored(self) -> int:
+        """The newest height known of whose transactions receipts can be made; it may lie below what
+        was anchored before the node started."""
+        ...
+
+    async def next_anchored(self, after: int) -> int:
+        """Wait until receipts of a height above `after` can be made; the newest such height."""
+        ...
+
     def metrics(self) -> str:
         """Prometheus text."""
         ...

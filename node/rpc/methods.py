@@ -49,6 +49,7 @@ from strongroom.node.rpc.parameters import (
     one_of,
 )
 from strongroom.node.rpc.reading import refused_late
+from strongroom.node.rpc.receipts import WAIT_SECONDS_MAX, wait_for_receipt
 from strongroom.node.rpc.room import Room
 from strongroom.node.rpc.searching import search
 from strongroom.node.rpc.submitting import submit_and_wait, submit_many
@@ -184,10 +185,10 @@ async def _transaction(caller: Caller, room: Room, id: bytes) -> Encoded:
     return await caller.library.one(room, caller.payer, prepare, short=True)
 
 
-async def _receipt(caller: Caller, room: Room, id: bytes) -> Encoded:
-    steps = caller.backend.receipt_steps(TransactionId(id))
+async def _receipt(caller: Caller, room: Room, id: bytes, wait: str) -> Encoded:
+    seconds = WAIT_SECONDS_MAX if wait == "receipt" else 0.0
     with refused_late(room):
-        return await caller.library.found(room.form, caller.payer, steps)
+        return await wait_for_receipt(caller, room.form, TransactionId(id), seconds)
 
 
 async def _header(caller: Caller, room: Room, height: int | str) -> Encoded:
@@ -274,6 +275,13 @@ _AFTER = Parameter(
     "Id of the last envelope of this connection's submission "
     "before this one: if that was refused, so is this.",
     None,
+)
+
+_WAIT_RECEIPT = Parameter(
+    "wait",
+    one_of("none", "receipt"),
+    "With `receipt`, it is waited for, for five seconds at most.",
+    "none",
 )
 
 _GENESIS = Parameter(
@@ -386,7 +394,7 @@ _TABLE = (
     Method(
         "ledger_receipt",
         "The receipt of a final transaction, once a certified header anchors its outcome.",
-        (_ID,),
+        (_ID, _WAIT_RECEIPT),
         "receipt",
         _receipt,
         roomy=True,

@@ -11,7 +11,6 @@ from typing import Any
 from strongroom.consensus.types import TransactionId
 from strongroom.enclave.formats.outcome import Code
 from strongroom.node.faults import (
-    NotYet,
     Overloaded,
     Refused,
     RpcFault,
@@ -20,12 +19,11 @@ from strongroom.node.faults import (
 from strongroom.node.ledger.place import Place
 from strongroom.node.rpc.backend import Blob, Document
 from strongroom.node.rpc.caller import Caller
-from strongroom.node.rpc.forms import Encoded, Form
+from strongroom.node.rpc.forms import Encoded
 from strongroom.node.rpc.jsonrpc import InvalidParams, error_object
+from strongroom.node.rpc.receipts import receipt_of_submitted
 from strongroom.node.rpc.room import Room
 
-RECEIPT_RECHECK_SECONDS = 1.0
-"""A receipt is looked for at every executed height, and at least this often."""
 OUT_OF_ORDER_RETRY_MS = 50
 FORGED = frozenset({Code.MALFORMED.text, Code.DOES_NOT_OPEN.text})
 """Reasons for which an envelope is refused at the door whatever epoch, session or node it meets."""
@@ -42,7 +40,7 @@ async def submit_and_wait(caller: Caller, room: Room, envelope: bytes, wait: str
         return document
     form = room.form
     members = [(name, form.encode(value)) for name, value in document.items()]
-    receipt = await _receipt_when_there(caller, form, document)
+    receipt = await receipt_of_submitted(caller, form, TransactionId(document["id"]))
     return Encoded(form.map((*members, ("receipt", receipt))))
 
 
@@ -185,20 +183,3 @@ def _refusal(one: Place) -> Refused:
     return Refused(
         f"refused: {reason}", reason=reason, id=one.id, height=one.height, index=one.index
     )
-
-
-async def _receipt_when_there(caller: Caller, form: Form, included: Document) -> Encoded:
-    """What was submitted is told however busy the node is: a full reading room is waited for."""
-    height: int = included["height"]
-    while True:
-        try:
-            steps = caller.backend.receipt_steps(TransactionId(included["id"]))
-            return await caller.library.found(form, caller.payer, steps)
-        except Overloaded:
-            await asyncio.sleep(RECEIPT_RECHECK_SECONDS)
-        except NotYet:
-            try:
-                async with asyncio.timeout(RECEIPT_RECHECK_SECONDS):
-                    height = await caller.backend.next_height(height)
-            except TimeoutError:
-                continue

@@ -77,6 +77,15 @@ class FilesBackend:
             await asyncio.Event().wait()
         return self._ledger.end.executed
 
+    @property
+    def anchored(self) -> int:
+        """Nothing more is anchored here than what a look finds."""
+        return self._ledger.end.executed
+
+    async def next_anchored(self, after: int) -> int:
+        """As with heights: then nothing more comes."""
+        return await self.next_height(after)
+
     def metrics(self) -> str:
         """None."""
         return ""

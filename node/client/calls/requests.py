@@ -313,7 +313,7 @@ class Requests:
         """
         missing = (NotFound,) if executed else ()
         document = await receipt_once_there(
-            partial(self.ask, "ledger_receipt", id=id), missing=missing
+            partial(self.ask, "ledger_receipt", id=id, wait="receipt"), missing=missing
         )
         receipt = Receipt.from_json(document)
         verified = verify_receipt(receipt, self._trust.pin)

@@ -519,6 +519,13 @@ class FakeNode:
     async def next_height(self, after: int) -> int:
         return await self.orderer.above(after)
 
+    @property
+    def anchored(self) -> int:
+        return self.orderer.height - 1
+
+    async def next_anchored(self, after: int) -> int:
+        return await self.orderer.above(after + 1) - 1
+
 
 class Service:
     """The whole: four nodes, and a folder with service.json and keys of member0 (who may issue),

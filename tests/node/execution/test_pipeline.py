@@ -184,6 +184,31 @@ async def test_an_outcome_becomes_durable_with_the_next_block_by_one_fsync(tmp_p
     store.close()
 
 
+async def test_receipts_can_be_made_of_what_is_executed_and_under_a_recorded_anchor(
+    tmp_path: Path,
+) -> None:
+    store = BlockStore.open(tmp_path, UnreadForm())
+    told = Told(store)
+    made = executing(store, told)
+    assert made.anchored == 0
+    waiting = asyncio.create_task(made.wait_anchored(0))
+
+    def block(height: int, anchor: int) -> Commit:
+        anchors = replace(samples.HEADER.anchor, height=Height(anchor))
+        certificate = samples.certificate("finalize")
+        return Commit(replace(header(height), anchor=anchors), (), certificate)
+
+    made.put([block(1, 0), block(2, 0)])
+    await told.until(made, "executed 2")
+    assert (made.anchored, waiting.done()) == (0, False)
+    made.put([block(3, 2)])
+    told.on_answer = lambda height: told.order.append(f"anchored {made.anchored}")
+    await told.until(made, "executed 3")
+    assert told.order.index("anchored 2") < told.order.index("executed 3")
+    assert (await waiting, made.anchored) == (2, 2)
+    store.close()
+
+
 async def test_under_load_one_run_at_most_waits_to_be_indexed(tmp_path: Path) -> None:
     """The next block is always here before its turn: a node that catches up, or is fully loaded."""
     store = BlockStore.open(tmp_path, UnreadForm())

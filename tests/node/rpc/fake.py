@@ -227,6 +227,13 @@ class FakeBackend:
             await self._grown.wait()
         return self.height
 
+    @property
+    def anchored(self) -> int:
+        return self.height
+
+    async def next_anchored(self, after: int) -> int:
+        return await self.next_height(after)
+
     def metrics(self) -> str:
         return "strongroom_height 7\n"
 
