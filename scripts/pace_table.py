@@ -6,6 +6,7 @@ learnt; with what is learnt; and how that compares with the best constant of the
 is the same in all rows, the best constant is not. The machine is scripts/pace_model.py's.
 """
 
+import argparse
 import os
 import sys
 from collections.abc import Callable
@@ -64,6 +65,7 @@ TABLES = (
         "10 a second at random; p50 to the receipt",
     ),
 )
+WAITS = {table.wait for table in TABLES}
 
 
 def _cell(wanted: tuple[Case, Waits]) -> Seen:
@@ -96,7 +98,11 @@ def print_table(table: Table, cells: Callable[[list[tuple[Case, Waits]]], list[S
 
 def main() -> None:
     """Print the tables that are named, or all; exits 1 when a ratio is above ALLOWED."""
-    wanted = sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="./scripts/pace", description=__doc__)
+    parser.add_argument("wait", nargs="*", metavar="WAIT", help=", ".join(sorted(WAITS)))
+    wanted: list[str] = parser.parse_args().wait
+    if unknown := set(wanted) - WAITS:
+        parser.error(f"no such wait: {', '.join(sorted(unknown))}; of {', '.join(sorted(WAITS))}")
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         worst = max(
             print_table(table, lambda cells: list(pool.map(_cell, cells)))

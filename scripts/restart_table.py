@@ -11,10 +11,11 @@ processor: of host and enclave together, in the last column of the successor alo
 import asyncio
 import json
 import os
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+from scripts.given_sizes import given_sizes
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.bench.readings import allocated, cpu_seconds
@@ -218,7 +219,7 @@ async def measure(accounts: int) -> tuple[object, ...]:
 
 def main() -> None:
     """Print one row per size."""
-    sizes = [int(argument) for argument in sys.argv[1:]] or list(SIZES)
+    sizes = given_sizes("./scripts/sizes --nodes", __doc__, "ACCOUNTS") or list(SIZES)
     print(_ROW.format(*HEADS))
     print("|" + "---|" * len(HEADS), flush=True)
     for accounts in sizes:

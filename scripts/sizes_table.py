@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scripts.given_sizes import given_sizes
 from tests.enclave.snapshot_world import Ledger
 
 from strongroom.consensus.types import Digest, Height
@@ -167,7 +168,7 @@ def measure(accounts: int, sessions: int) -> tuple[object, ...]:
 
 def main() -> None:
     """Print one row per size, each from a process of its own."""
-    given = [int(argument) for argument in sys.argv[1:]]
+    given = given_sizes("./scripts/sizes", __doc__, "ACCOUNTS", "SESSIONS", "ALONE")
     if len(given) == 3:  # the process of one size
         print(_ROW.format(*measure(given[0], given[1])), flush=True)
         return

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from scripts.given_sizes import given_sizes
 from scripts.sizes_table import resident, timed
 from tests.enclave.chain import EPOCH, make_batch
 from tests.enclave.fixtures import FoundedCluster, make_cluster_genesis
@@ -165,7 +166,7 @@ def main() -> None:
     if len(sys.argv) == 2 and Path(sys.argv[1]).is_dir():  # the process of one opening
         print(*start(Path(sys.argv[1])), flush=True)
         return
-    given = [int(argument) for argument in sys.argv[1:]]
+    given = given_sizes("./scripts/sizes --ledger", __doc__, "PAYMENTS", "A_BLOCK")
     sizes = [(given[0], (given[1:] or [450])[0])] if given else SIZES
     print(_ROW.format(*HEADS))
     print("|" + "---|" * len(HEADS), flush=True)

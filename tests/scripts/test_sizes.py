@@ -1,10 +1,11 @@
 """`./scripts/sizes --ledger`: its generated ledger is one that a host starts from, however the node
 before ended."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scripts import start_table
+from scripts import pace_table, restart_table, sizes_table, start_table
 
 from strongroom.node.ledger.index import trust_file
 
@@ -31,3 +32,26 @@ def test_a_row_is_of_a_ledger_that_was_closed_then_killed_then_left_by_another_b
     assert closed.startswith(b"closed ")
     assert crashed == b"none"
     assert killed not in (closed, crashed)
+
+
+@pytest.mark.parametrize(
+    ("main", "given", "words"),
+    [
+        (sizes_table.main, ["x"], "'x' is no whole number from 1 on"),
+        (sizes_table.main, ["0"], "'0' is no whole number from 1 on"),
+        (start_table.main, ["1", "2", "3"], "unrecognized arguments: 3"),
+        (restart_table.main, ["-3"], "'-3' is no whole number from 1 on"),
+        (pace_table.main, ["patience"], "no such wait: patience"),
+    ],
+)
+def test_wrong_arguments_are_told_in_a_sentence(
+    main: Callable[[], None],
+    given: list[str],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("sys.argv", ["command", *given])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert words in capsys.readouterr().err
