@@ -320,7 +320,10 @@ class BlockStore:
         """Copy the index, in a thread: it holds all that the closed segments do. One at a time."""
         if self._checkpoint is not None and self._checkpoint.is_alive():
             return
-        unsaved = self._segments.bytes_since(self._index.checkpoint_ns)
+        try:
+            unsaved = self._segments.bytes_since(self._index.checkpoint_ns)
+        except OSError:  # a file that is gone is told by whoever reads it
+            return
         if unsaved >= max(CHECKPOINT_BYTES_MIN, self._index.size):
             self._checkpoint = threading.Thread(
                 target=self._index.checkpoint, name="index-checkpoint", daemon=True

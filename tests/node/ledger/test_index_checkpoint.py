@@ -14,6 +14,7 @@ from tests.node.ledger.test_recovery import crash_everywhere, files, refused
 
 from strongroom.node.ledger import index as index_module
 from strongroom.node.ledger import store as store_module
+from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.index_checkpoint import checkpoint_file, write_checkpoint
 from strongroom.node.ledger.segments import Kind, Segments
 from strongroom.node.ledger.store import BlockStore
@@ -203,6 +204,17 @@ def test_a_checkpoint_is_made_where_segments_of_its_bytes_were_closed_and_not_be
     assert len(made) > 1
     assert all({height, height + 1} & set(firsts) for height in made), "all that is closed, at once"
     assert len(made) < len(firsts) / 5, "as much again as the index has"
+    store.close()
+
+
+def test_a_segment_that_is_gone_is_told_by_whoever_reads_it_and_not_by_the_next_append(
+    tmp_path: Path,
+) -> None:
+    store = filled(tmp_path, COUNT)
+    files(tmp_path)[0].unlink()
+    add(store, COUNT + 1, COUNT + 12)
+    with pytest.raises(CorruptRecord):
+        store.block(1)
     store.close()
 
 
