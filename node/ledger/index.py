@@ -2,11 +2,13 @@
 when lost (DESIGN §8).
 
 It is never synced: after a crash of the process the kernel still has every commit; after a crash of
-the machine nothing of it is believed. A file beside it says which: the boot in which it is written,
-or size and checksum at an orderly close. Owns that trust, the growth of the map, and which of a
-transaction's positions counts. Refuses to know files and payloads: see segments.py, store.py.
+the machine nothing of it is believed but the checkpoint beside it (index_checkpoint.py). A file
+says which: the boot in which it is written, or size and checksum at an orderly close. Owns that
+trust, the growth of the map, and which of a transaction's positions counts. Refuses to know files
+and payloads: see segments.py, store.py.
 """
 
+import errno
 import os
 import struct
 import threading
@@ -19,9 +21,16 @@ from typing import Any
 
 import google_crc32c
 import lmdb
+import structlog
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.node.ledger.index_checkpoint import (
+    checkpoint_file,
+    drop_checkpoint,
+    restore_checkpoint,
+    write_checkpoint,
+)
 from strongroom.node.ledger.segments import Heights, Kind, Location
 from strongroom.node.ledger.sorted_runs import RunDamaged
 from strongroom.node.ledger.transaction_table import (
@@ -33,7 +42,14 @@ from strongroom.node.ledger.transaction_table import (
     Places,
     TransactionTable,
 )
-from strongroom.node.machine.durable_files import DiskFault, make_directory, write_atomic
+from strongroom.node.machine.durable_files import (
+    DiskFault,
+    disk_faults,
+    make_directory,
+    write_atomic,
+)
+
+log = structlog.get_logger()
 
 MAP_SIZE = 256 * 1024 * 1024
 """Bytes of the map at first; it doubles when it is full."""
@@ -123,43 +139,84 @@ class Index:
     """The index of one block store. One thread may write while others read."""
 
     def __init__(self, directory: Path, map_size: int = MAP_SIZE) -> None:
-        """Open it; one that is lost, damaged or left by another boot is begun anew: empty, and lost
-        until `trust`.
+        """Open it; one that is lost, damaged or left by another boot is begun anew, with its
+        checkpoint or empty: lost until `trust`.
 
         Raises:
             DiskFault: the disk refused.
         """
         self.directory = directory
         self._directory, self._map_size, self._map_lock = directory, map_size, threading.RLock()
-        self._is_closed = False
+        self._is_closed = self._is_wrong = False
+        self._copying = threading.Lock()
+        """Held while a checkpoint is copied: the map neither grows nor goes."""
         self.on_damage: Callable[[OperatorFault], None] = lambda _: None
         """Told of damage before it is raised: whoever reads may answer for less than the node."""
         make_directory(directory)
         if _believed(directory):
             self.trust()
         else:
-            self.distrust()
+            trust_file(directory).unlink(missing_ok=True)
             _remove(directory)
+            with disk_faults(directory):
+                restore_checkpoint(directory, _data(directory))
         try:
             self._connect()
         except DiskFault:
+            drop_checkpoint(directory)
             _remove(directory)
             self._connect()
 
     def trust(self) -> None:
         """Say that it agrees with the segments, for as long as this boot lasts."""
         write_atomic(trust_file(self._directory), _boot())
+        self._is_wrong = False
 
     def distrust(self) -> None:
-        """Have the next opening rebuild it."""
+        """Have the next opening rebuild it of the segments: what was copied of it may be wrong
+        too."""
+        self._is_wrong = True  # before the file goes: a copy may be about to come
         trust_file(self._directory).unlink(missing_ok=True)
+        drop_checkpoint(self._directory)
 
     def clear(self) -> None:
         """Begin anew, empty; it counts as lost until `trust`."""
         self.distrust()
-        self._environment.close()
+        with self._copying:
+            self._environment.close()
         _remove(self._directory)
         self._connect()
+
+    @property
+    def size(self) -> int:
+        """Bytes of its file that are in use, free pages among them."""
+        info, stat = self._environment.info(), self._environment.stat()
+        return int((info["last_pgno"] + 1) * stat["psize"])
+
+    @property
+    def checkpoint_ns(self) -> int:
+        """When the newest checkpoint was made, nanoseconds since 1970; 0: there is none."""
+        try:
+            return checkpoint_file(self._directory).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def checkpoint(self) -> None:
+        """Have the next opening after a crash of the machine begin with what stands here now; in
+        any thread, beside all others. Without it that opening takes longer, so a disk that refuses
+        is told to the log alone."""
+        with self._copying:
+            if self._is_closed or self._is_wrong:
+                return
+            try:
+                disk = os.statvfs(self._directory)
+                if disk.f_bavail * disk.f_frsize < FREE_BYTES_MIN + self.size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                write_checkpoint(self._environment, self._directory)
+            except (OSError, lmdb.Error) as error:
+                log.warning("ledger.no_checkpoint", reason=str(error))
+            if self._is_wrong:  # found while it was copied
+                drop_checkpoint(self._directory)
 
     def newest(self) -> Heights:
         """The newest block and outcome that are indexed."""
@@ -245,8 +302,8 @@ class Index:
         """Write it out; if it was trusted, the next opening believes it as long as its checksum
         holds."""
         self._is_closed = True
-        used = (self._environment.info()["last_pgno"] + 1) * self._environment.stat()["psize"]
-        with self._map_lock:  # a thread may read
+        with self._copying, self._map_lock:  # a thread may read, or copy
+            used = self.size
             self._environment.close()
         with _data(self._directory).open("rb+") as file:
             file.truncate(used)
@@ -307,7 +364,7 @@ class Index:
                         put(transaction)
                     return
                 except lmdb.MapFullError:
-                    with self._map_lock:
+                    with self._copying, self._map_lock:
                         self._environment.set_mapsize(2 * self._environment.info()["map_size"])
         raise DiskFault(self._directory, "the map cannot grow further")
 

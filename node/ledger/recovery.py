@@ -62,21 +62,22 @@ class Recovery:
         """Find what is stored, compare it with what the index knows was durable, cut the torn tail,
         index the rest."""
         indexed, files = self._known_durable(), self._segments.firsts
-        found, tail, rebuild = Heights(), None, not self._index_leads_to(files)
-        if not rebuild:
+        found, tail, since = Heights(), None, self._index_leads_to(files)
+        if since is not None:
             try:
-                found, tail = self._survey(files[-1], self._heights_before(files[-1]))
+                found, tail = self._survey(since, self._heights_before(since))
             except (
                 CorruptRecord
             ):  # unless the index is wrong: the whole ledger is read before anything is said
-                rebuild = True
-        if rebuild:
+                since = None
+        if since is None:
             found, tail = self._survey(files[0], self._archived.base)
         lost = max(0, indexed.block - found.block) + max(0, indexed.outcome - found.outcome)
         if lost > (tail is not None):
             detail = f"ends with {found}, but {indexed} were durable"
             raise CorruptRecord(self._segments.path(files[-1]), 0, detail, found.outcome + 1)
-        if rebuild or lost:
+        rebuild = since is None or lost > 0
+        if rebuild:
             log.warning(
                 "ledger.index_rebuilt",
                 directory=str(self._segments.path(1).parent),
@@ -94,9 +95,9 @@ class Recovery:
         self._segments.resume(found, tail)
         self._columns = HistoryColumns(self._index.newest().outcome + 1, self._index.column)
         is_empty = self._index.newest() == Heights()
-        if rebuild or lost:
+        if rebuild:
             self._index_archived()
-        self._index_from(files[0] if rebuild or lost else files[-1])
+        self._index_from(files[0] if rebuild or since is None else since)
         if is_empty:  # all of it was written just now
             self._index.merge_all()
         self._index.trust()
@@ -110,18 +111,24 @@ class Recovery:
 
     # --- what is stored ---
 
-    def _index_leads_to(self, files: list[int]) -> bool:
-        """Whether the index knows of every file but the newest where it ends, so that only the
-        newest need be read."""
-        for first, following in pairwise(files):
+    def _index_leads_to(self, files: list[int]) -> int | None:
+        """The file where the index ends, so that only this and what follows need be read: the
+        newest, or an older one where it begins with a checkpoint. None: it does not know where each
+        file before that one ends."""
+        newest = self._index.newest().block
+        since = max((first for first in files if first <= newest), default=None)
+        if since is None and (len(files) > 1 or newest < self._archived.base.block):
+            return None
+        since = files[0] if since is None else since
+        for first, following in pairwise(first for first in files if first <= since):
             place = self._index.place(Kind.BLOCK, following - 1)
             if place is None or place.segment != first or not self._segments.holds(place):
-                return False
+                return None
         base, summaries = self._archived.base, self._archived.summaries
         place = self._index.place(Kind.BLOCK, base.block) if summaries else None
         if summaries and (place is None or place.segment != summaries[-1].first):
-            return False
-        return files[0] == base.block + 1
+            return None
+        return since if files[0] == base.block + 1 else None
 
     def _heights_before(self, first: int) -> Heights:
         """What is stored before a file, as the index knows it."""

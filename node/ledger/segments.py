@@ -176,7 +176,12 @@ class Segments:
 
     def bytes_here(self) -> int:
         """Bytes of the files."""
-        return sum(self.path(first).stat().st_size for first in self.firsts)
+        return self.bytes_since(0)
+
+    def bytes_since(self, time_ns: int) -> int:
+        """The same, of files that were written to after a time, nanoseconds since 1970."""
+        found = [self.path(first).stat() for first in self.firsts]
+        return sum(one.st_size for one in found if one.st_mtime_ns > time_ns)
 
     def let_go(self, first: int) -> None:
         """A closed file is archived: nothing here reads it any more."""

@@ -8,6 +8,7 @@ Refuses to know how bytes are framed (frames.py), and what blocks and outcomes m
 (payload_form.py).
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
@@ -31,6 +32,9 @@ from strongroom.node.ledger.segments import (
 from strongroom.node.ledger.transaction_table import Found
 from strongroom.node.machine.durable_files import disk_faults
 
+CHECKPOINT_BYTES_MIN = SEGMENT_BYTES_MAX
+"""Of segments between two checkpoints of the index, and no fewer than it has itself: so copies
+write at most a byte for each of the ledger."""
 _T = TypeVar("_T")
 
 
@@ -63,6 +67,7 @@ class BlockStore:
         indexed."""
         self._takes_records = False
         """Nothing can be synced before a recovery came to its end."""
+        self._checkpoint: threading.Thread | None = None
 
     @classmethod
     def open(
@@ -147,6 +152,7 @@ class BlockStore:
         if self._segments.full:
             self.sync()
             self._segments.roll()
+            self._checkpoint_if_due()
         self._append(Kind.BLOCK, height, payload, (), self._form.hash_of(Kind.BLOCK, payload))
 
     def append_outcome(
@@ -309,6 +315,20 @@ class BlockStore:
         """Read the oldest segment from the archive from now on; its file may be removed."""
         self.archived.let_go(summary)
         self._segments.let_go(summary.first)
+
+    def _checkpoint_if_due(self) -> None:
+        """Copy the index, in a thread: it holds all that the closed segments do. One at a time."""
+        if self._checkpoint is not None and self._checkpoint.is_alive():
+            return
+        try:
+            unsaved = self._segments.bytes_since(self._index.checkpoint_ns)
+        except OSError:  # a file that is gone is told by whoever reads it
+            return
+        if unsaved >= max(CHECKPOINT_BYTES_MIN, self._index.size):
+            self._checkpoint = threading.Thread(
+                target=self._index.checkpoint, name="index-checkpoint", daemon=True
+            )
+            self._checkpoint.start()
 
     def close(self) -> None:
         """Sync and give everything back; after a recovery that failed, nothing is synced."""
