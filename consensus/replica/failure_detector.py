@@ -63,10 +63,11 @@ class FailureDetector:
     def cut_off_at(self, leader: SignerIndex) -> float | None:
         """Since when a leader's link is lost, while q members, oneself included, are linked; None
         if it is not so."""
+        lost = self._lost.get(leader)
+        if lost is None or leader == self._own:  # mostly: its link stands
+            return None
         others = sum(member != self._own for member in self._linked)
-        return (
-            self._lost.get(leader) if leader != self._own and 1 + others >= self._quorum else None
-        )
+        return lost if 1 + others >= self._quorum else None
 
     def is_dead(self, leader: SignerIndex, since: float) -> bool:
         """Was nothing heard of the leader after `since`, while q members, oneself included, were

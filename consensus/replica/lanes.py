@@ -5,7 +5,6 @@ lanes are forked. A held batch is durable here before any vote that rests on it.
 caller's: what was stored is remembered.
 """
 
-from collections.abc import Iterator
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 
@@ -136,7 +135,7 @@ class Lanes:
 
     def waiting(self, base: Cut, now: float) -> tuple[HeldBatch, ...]:
         """The first unordered batch of each lane that is not frozen, each with since when it is."""
-        firsts = tuple(self._firsts(base))
+        firsts = self._firsts(base)
         for first in firsts:
             first.first_at = now if first.first_at is None else first.first_at
         return firsts
@@ -146,11 +145,13 @@ class Lanes:
         for first in self._firsts(base):
             first.first_at = None
 
-    def _firsts(self, base: Cut) -> Iterator[HeldBatch]:
-        for index, tip in enumerate(base):
-            following = None if index in self._frozen else self._following(Lane(index), tip)
-            if following is not None:
-                yield following
+    def _firsts(self, base: Cut) -> tuple[HeldBatch, ...]:
+        found = [
+            self._following(Lane(index), tip)
+            for index, tip in enumerate(base)
+            if index not in self._frozen
+        ]
+        return tuple([batch for batch in found if batch is not None])
 
     def following(self, batch: HeldBatch) -> HeldBatch | None:
         """The batch after this one in its lane, if held."""

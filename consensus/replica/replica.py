@@ -435,7 +435,7 @@ class Replica:
             self._relay.deadline,
         )
         times = (*self._pacemaker.deadlines, *others, *self._wakes)
-        self._deadline = min((at for at in times if at is not None), default=None)
+        self._deadline = min([at for at in times if at is not None], default=None)
 
     def _commit(self, now: Now, out: Output) -> None:
         """R8: the newest final block whose chain down to the last one is held, with all its

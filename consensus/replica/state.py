@@ -110,7 +110,7 @@ class ReplicaState:
         self._rest = (NO_DIGEST, 0.0)
         """The tip, and since when it is the tip, in monotonic seconds."""
         self.demand = Demand(Milliseconds(0), None)
-        self.view = View(1)
+        self._come_to(View(1))
         self.batches = BatchAims()
         self.candidate_at = 0.0
         """When this view's proposal came, in monotonic seconds; of one that was here before the
@@ -309,7 +309,7 @@ class ReplicaState:
         if ahead is not None:
             self.promises.close(ahead.certificate.view)
             self.voting &= not self.tree.is_terminal(ahead.header)
-        self.view = View(max(self.final_view, self.proofs.newest_view) + 1)
+        self._come_to(View(max(self.final_view, self.proofs.newest_view) + 1))
         said = self.promises.said(self.view, Kind.NOTARIZE)
         if said is not None:
             self.candidates[self.view] = said.digest
@@ -377,11 +377,6 @@ class ReplicaState:
     def final_cut(self) -> Cut:
         """The cut from which the next block above the final one goes on."""
         return self.tree.cut_of(self.final)
-
-    @property
-    def leader(self) -> SignerIndex:
-        """Who leads the current view."""
-        return leader_of(self.tree.order, self.view)
 
     @property
     def next_leaders(self) -> tuple[SignerIndex, ...]:
@@ -500,7 +495,11 @@ class ReplicaState:
         header = None if notarized is None else self.tree.header(notarized.digest)
         if header is not None and self.own is not None:
             self.batches.order(View(view - 1), self.tree.cut_of(header)[self.own].length)
-        self.view, self.candidate_at = view, now
+        self._come_to(view)
+        self.candidate_at = now
+
+    def _come_to(self, view: View) -> None:
+        self.view, self.leader = view, leader_of(self.tree.order, view)
 
     @property
     def frozen_lanes(self) -> frozenset[Lane]:

@@ -5,7 +5,6 @@ is held, executed and final; it sends nothing, and notes nothing but since when 
 """
 
 from dataclasses import dataclass
-from math import inf
 
 from strongroom.consensus.blocks import Header
 from strongroom.consensus.replica.blocktree import BlockTree
@@ -101,13 +100,13 @@ def draw_up(
         lanes.hold_back(tree.cut_of(tip))
     else:
         waiting = lanes.waiting(tree.cut_of(tip), now)
-    due = {
-        batch.header.digest: (batch.first_at or 0.0) + RELAY_DELTAS * delta
+    due = [
+        (batch, (batch.first_at or 0.0) + RELAY_DELTAS * delta)
         for batch in waiting
         if not batch.relayed
-    }
-    young = [at for at in due.values() if at > now]
-    late = [batch for batch in waiting if due.get(batch.header.digest, inf) <= now]
+    ]
+    young = [at for _, at in due if at > now]
+    late = [batch for batch, at in due if at <= now]
     wakes = young if idle or demand.idle_at is None else [*young, demand.idle_at]
     if tip != final and not settle:
         wakes.append(unrest)
