@@ -251,12 +251,12 @@ class Service:
         self, envelopes: list[bytes], *, wait: bool, organisation: str = ""
     ) -> "Future[list[Place]] | list[TransactionId]":
         """Into the mempool (Backend.submit)."""
-        state = self._sources.state()
-        if not state.begun or not state.voting:
+        begun, voting = self._sources.takes_part()
+        if not begun or not voting:
             self._sources.observer.refused["not_ready"] += len(envelopes)
-        if not state.begun:
+        if not begun:
             raise NotReady(WAITS_FOR_HEADS, retry_after_ms=500)
-        if not state.voting:
+        if not voting:
             raise NotReady("this node only observes: submit to another one")
         return self._sources.mempool.submit(envelopes, wait=wait, organisation=organisation)
 

@@ -33,6 +33,8 @@ class Sources:
     """One node, as its front door reads it."""
 
     state: Callable[[], NodeState]
+    takes_part: Callable[[], tuple[bool, bool]]
+    """(has it begun, does it vote): of the state, for each submission without all the rest."""
     picture: Callable[[], ReplicaPicture]
     """Of the votes under way."""
     config: NodeConfig

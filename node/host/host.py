@@ -45,7 +45,7 @@ from strongroom.node.host.participation import Participation
 from strongroom.node.host.reload import Reload
 from strongroom.node.host.replay import Replayed, read_history, replay, show_epochs
 from strongroom.node.host.resources import Resources
-from strongroom.node.host.state import read_picture, read_state
+from strongroom.node.host.state import read_picture, read_state, takes_part
 from strongroom.node.host.supervisor import Supervisor
 from strongroom.node.host.wiring import Hooks, Wiring
 from strongroom.node.layout import SEALED_STATE
@@ -264,6 +264,7 @@ class Host:
         wiring = self.wiring
         return Sources(
             state=self.state,
+            takes_part=partial(takes_part, wiring),
             picture=partial(read_picture, wiring),
             config=resources.config,
             boot=self.boot,

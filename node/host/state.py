@@ -54,6 +54,12 @@ def read_state(
     )
 
 
+def takes_part(wiring: Wiring) -> tuple[bool, bool]:
+    """(has it begun, does it vote): the two facts that each submission asks for."""
+    participant = wiring.participant
+    return participant.begun, participant.replica.state.voting
+
+
 def read_picture(wiring: Wiring) -> ReplicaPicture:
     """The votes under way in the current epoch, as this node sees them."""
     return picture_of(wiring.participant.replica.state, time.monotonic())

@@ -26,6 +26,8 @@ def pieces(text: bool, payload: bytes) -> Iterator[bytes]:
 
 def whole(text: bool, payload: bytes) -> bytes:
     """One message, in one frame where it is short."""
+    if len(payload) <= PIECE_BYTES:
+        return _head(_FINAL | (TEXT if text else BINARY), len(payload)) + payload
     return b"".join(pieces(text, payload))
 
 

@@ -14,11 +14,12 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from strongroom.node.faults import Overloaded, RpcFault
 from strongroom.node.machine.transports import abort
-from strongroom.node.rpc import answering, frames, jsonrpc
+from strongroom.node.rpc import answering, jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
 from strongroom.node.rpc.crowd import Crowds
 from strongroom.node.rpc.forms import JSON, MSGPACK, Form
+from strongroom.node.rpc.frame_writer import FrameWriter
 from strongroom.node.rpc.limits import RpcLimits
 from strongroom.node.rpc.messages import bytes_max, check_batch, check_size, check_values
 from strongroom.node.rpc.methods import Counts, perform
@@ -61,14 +62,13 @@ class Connection:
         known = caller.known or caller.near
         self._events = crowds.feed.outgoing.share(caller.whose, known=known)
         self._allowances, self._payer = caller.library.allowances, caller.payer
-        self._writing = asyncio.Lock()
-        """No other message comes between the pieces of one."""
         self._socket = web.WebSocketResponse(
             max_msg_size=bytes_max(caller),
             heartbeat=limits.heartbeat_seconds,
             compress=False,
             timeout=CLOSE_SECONDS_MAX,
         )
+        self._writer = FrameWriter(request, self._socket, limits.write_seconds_max)
         self._running: set[asyncio.Task[None]] = set()
         self._garbage_frames = 0
         self._heard = asyncio.get_running_loop().time()
@@ -89,7 +89,8 @@ class Connection:
 
     def say_it_gives_way(self) -> None:
         """Say that its place is a newer one's now, if it takes that at once."""
-        self._put(_GAVE_WAY_FRAME)
+        self._writer.put(_GAVE_WAY_FRAME)
+        self._writer.flush()
 
     def cut(self) -> None:
         """End it at once."""
@@ -110,7 +111,7 @@ class Connection:
         whole connection, in a circle of exception and frame.
         """
         cancelled = False
-        peer = Peer(self._put, self._events, self._allowances, self._payer)
+        peer = Peer(self._writer.put, self._events, self._allowances, self._payer)
         async with asyncio.TaskGroup() as group:
             tables = {
                 kind: SubscriptionTable(
@@ -119,7 +120,7 @@ class Connection:
                     self._limits,
                     self._crowds,
                     form,
-                    partial(self._send, form),
+                    partial(self._writer.send, form),
                     peer,
                 )
                 for kind, form in FORMS.items()
@@ -144,6 +145,7 @@ class Connection:
 
     async def close(self) -> None:
         """The server stops."""
+        self._writer.flush()
         await self._socket.close(code=WSCloseCode.GOING_AWAY, message=b"the node is stopping")
 
     async def _take(
@@ -173,7 +175,7 @@ class Connection:
         except RpcFault as fault:
             room.late = isinstance(fault, Overloaded)
             await room.wait()
-            await self._send(form, form.encode(jsonrpc.error_reply(fault)))
+            await self._writer.send(form, form.encode(jsonrpc.error_reply(fault)))
             if not room.late:
                 await self._count_garbage()
             return
@@ -183,7 +185,7 @@ class Connection:
             )
             await room.wait()
             if reply is not None:
-                await self._send(form, reply)
+                await self._writer.send(form, reply)
             room.sent()
         finally:
             room.close()
@@ -191,46 +193,10 @@ class Connection:
     async def _count_garbage(self) -> None:
         self._garbage_frames += 1
         if self._garbage_frames > self._limits.garbage_frames_max:
+            self._writer.flush()
             await self._socket.close(
                 code=WSCloseCode.POLICY_VIOLATION, message=b"too many frames that do not parse"
             )
-
-    async def _send(self, form: Form, data: bytes) -> None:
-        """Write one message; a peer that does not take it in time is cut off."""
-        try:
-            async with self._writing, asyncio.timeout(self._limits.write_seconds_max):
-                if len(data) > frames.PIECE_BYTES:
-                    await self._send_in_pieces(form, data)
-                else:
-                    kind = WSMsgType.TEXT if form.text else WSMsgType.BINARY
-                    await self._socket.send_frame(data, kind)
-        except ConnectionError:
-            return  # the reading side sees the end as well
-        except TimeoutError:
-            self.cut()
-
-    async def _send_in_pieces(self, form: Form, data: bytes) -> None:
-        """A long message: between two pieces others have their turn, and the peer takes the last
-        one before the next is even encrypted."""
-        protocol = self._request.protocol
-        for piece in frames.pieces(form.text, data):
-            transport = self._request.transport
-            if transport is None or transport.is_closing():
-                raise ConnectionResetError
-            transport.write(piece)
-            if protocol._paused:
-                await protocol._drain_helper()
-            await asyncio.sleep(0)
-
-    def _put(self, frame: bytes) -> bool:
-        """Write a whole frame now, unless the peer is slow, or a long message is under way."""
-        transport = self._request.transport
-        if transport is None or transport.is_closing() or self._socket.closed:
-            return True  # the reading side sees the end as well
-        if self._writing.locked() or self._request.protocol._paused:
-            return False
-        transport.write(frame)
-        return True
 
 
 async def _busy(_method: str, _params: object, _room: Room) -> Any:

@@ -20,6 +20,7 @@ from strongroom.node.__main__ import main as run_node
 from strongroom.node.enclave_client.process import EnclaveSocket
 from strongroom.node.framing import FrameProtocol
 from strongroom.node.rpc import websocket
+from strongroom.node.rpc.frame_writer import FrameWriter
 
 _MESSAGE_TAG_AT = 1
 """A request of the door, behind its own number, and a message of a link are (number, …): one byte
@@ -90,12 +91,12 @@ def watch_door_and_links(notebook: Notebook) -> None:
 def watch_clients(notebook: Notebook) -> None:
     """Look at every frame between the host and its clients, behind TLS."""
     connection = websocket.Connection
-    take, send = connection._take, connection._send
+    take, send = connection._take, FrameWriter.send
     methods: dict[tuple[int, object], str] = {}
 
     async def taking(self: Any, group: Any, caller: Any, form: Any, data: Any) -> None:
         value = form.decode(data)
-        methods[id(self), value["id"]] = value["method"]
+        methods[id(self._writer), value["id"]] = value["method"]
         notebook.note(
             "client", value["method"], "in", data if isinstance(data, bytes) else data.encode()
         )
@@ -108,7 +109,7 @@ def watch_clients(notebook: Notebook) -> None:
         notebook.note("client", kind, "out", data)
         await send(self, form, data)
 
-    connection._take, connection._send = taking, sending  # type: ignore[method-assign]
+    connection._take, FrameWriter.send = taking, sending  # type: ignore[method-assign]
 
 
 def _tag(frame: bytes) -> str:

@@ -41,7 +41,7 @@ def _pause(socket: ClientWebSocketResponse) -> Any:
 async def _stuck(door: Door, count: int) -> None:
     """Until so many connections wait for their readers."""
     connections = door.runner.app[app_keys.CONNECTIONS]
-    while sum(one._writing.locked() for one in connections) < count:
+    while sum(one._writer.busy for one in connections) < count:
         await asyncio.sleep(0)
 
 
