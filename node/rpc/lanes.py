@@ -28,18 +28,49 @@ LATE_PAUSES = 16
 LATE_SHARE = 8
 """Of a slice's own time, the most that it rests because the loop was late: a hundred small blocks
 are a hundred slices, and who asks for them on a busy machine is answered all the same."""
+SPELL_SECONDS = 0.01
+"""So long slices are read without a rest, which then comes for all of them: a receipt is four short
+slices, and was late by three rests."""
 RETRY_MS = 200
 _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
+class _Rest:
+    """What a lane owes whoever votes for the slices that it read."""
+
+    read: float = 0.0
+    owed: float = 0.0
+    ended: float = 0.0
+
+    def due(self, began: float, ended: float, late: float) -> float:
+        """Seconds to rest now that one more slice is over.
+
+        Args:
+            began: when it did.
+            ended: when it was over.
+            late: seconds until the event loop saw that.
+        """
+        took = max(0.0, ended - began)
+        self.owed = max(0.0, self.owed - max(0.0, began - self.ended))
+        self.read = took + (self.read if self.owed else 0.0)
+        self.owed += took + min(LATE_PAUSES * late, LATE_SHARE * took)
+        self.ended = ended
+        if self.read < SPELL_SECONDS:
+            return 0.0
+        owed, self.read, self.owed = self.owed, 0.0, 0.0
+        return min(PAUSE_SECONDS_MAX, owed)
+
+
+@dataclass(slots=True)
 class Lane:
-    """One slice at a time; between two of them it rests for as long as the last one took, and
-    longer where the event loop comes to its turns late: then this machine has more to do than it
-    can, and whoever votes goes first."""
+    """One slice at a time; after a spell of them it rests for as long as they took, and longer
+    where the event loop comes to its turns late: then this machine has more to do than it can, and
+    whoever votes goes first."""
 
     _desks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DESKS))
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _rest: _Rest = field(default_factory=_Rest)
     _waiting: int = 0
     _queues: WeakValueDictionary[Hashable, "_Queue"] = field(default_factory=WeakValueDictionary)
     """By payer."""
@@ -116,9 +147,8 @@ class Lane:
             if spent is not None:
                 spent(seconds)
             try:
-                took = max(0.0, ended - began)
-                pause = took + min(LATE_PAUSES * late, LATE_SHARE * took)
-                await asyncio.sleep(min(PAUSE_SECONDS_MAX, pause))
+                if due := self._rest.due(began, ended, late):
+                    await asyncio.sleep(due)
             finally:
                 self._turn.release()
 

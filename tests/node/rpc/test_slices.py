@@ -449,19 +449,53 @@ async def test_T70_a_stranger_that_tells_no_length_sends_no_more_than_others() -
                 assert response.status == status
 
 
+TOOK = 0.0021
+
+
 async def test_T70_readers_rest_longer_the_later_the_loop_comes_to_its_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """On a machine that has more to do than it can: counted on a clock of its own."""
-    small = 0.002 * (1 + lanes.LATE_SHARE)
-    for late, pause in ((0.0, 0.002), (0.0001, 0.002 + lanes.LATE_PAUSES * 0.0001), (9.0, small)):
-        times, paused = iter((5.0, 5.002, 5.002 + late)), list[float]()
+    """On a machine that has more to do than it can: counted on a clock of its own. A spell of five
+    slices rests once, for all of them, less what the loop was late between them."""
+    small = TOOK * (1 + lanes.LATE_SHARE)
+    for late, pause in (
+        (0.0, TOOK),
+        (0.0001, TOOK + lanes.LATE_PAUSES * 0.0001),
+        (0.01, small),
+    ):
+        starts = [5.0 + index * (TOOK + late) for index in range(6)]
+        times = iter([at for one in starts for at in (one, one + TOOK, one + TOOK + late)])
+        paused: list[float] = []
 
         async def sleep(seconds: float, paused: list[float] = paused) -> None:
             paused.append(seconds)
 
         monkeypatch.setattr(lanes, "monotonic", times.__next__)
+        lane = lanes.Lane()
         with monkeypatch.context() as patch:
             patch.setattr("strongroom.node.rpc.lanes.asyncio.sleep", sleep)
-            assert await lanes.Lane().run(lambda: lambda: "read") == "read"
-        assert paused == [pytest.approx(pause)]
+            for _ in range(4):
+                assert await lane.run(lambda: lambda: "read") == "read"
+            assert paused == []
+            await lane.run(lambda: lambda: "read")
+            assert paused == [pytest.approx(5 * pause - 4 * late)]
+            await lane.run(lambda: lambda: "read")
+        assert len(paused) == 1
+
+
+async def test_T70_a_lane_that_lay_idle_for_as_long_as_it_owes_begins_a_new_spell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    starts = (5.0, 6.0, 7.0)
+    times = iter([at for one in starts for at in (one, one + 0.009, one + 0.009)])
+    monkeypatch.setattr(lanes, "monotonic", times.__next__)
+    lane, paused = lanes.Lane(), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        paused.append(seconds)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("strongroom.node.rpc.lanes.asyncio.sleep", sleep)
+        for _ in starts:
+            await lane.run(lambda: lambda: "read")
+    assert paused == []
