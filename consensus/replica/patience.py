@@ -105,6 +105,17 @@ class Patience:
         says nothing of the others."""
         return sorted(self._votes)[len(self._votes) // 2] if self._votes else 0.0
 
+    @property
+    def usual_execution(self) -> float:
+        """Seconds that a proposal waits at most, beyond its gap, for the block below it, which is
+        final and being executed: as long as an execution takes of late. Its votes would wait for
+        the same processors, and without its anchor receipts come a block later. 0: nothing is
+        learnt."""
+        settings = self._settings
+        if not settings.gap_executions:
+            return 0.0
+        return min(self._executions.mean, GAP_DELTAS_MAX * settings.delta0)
+
     def gap(self, share: float) -> float:
         """Seconds from entering a view to a proposal.
 

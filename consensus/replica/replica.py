@@ -552,7 +552,10 @@ class Replica:
         if not state.work.waiting:
             return max(entered + 2 * gap, self._executed_at + state.anchor_gap)
         _, batches, _ = self._lanes.newest_cut(self._tree.cut_of(parent))
-        return entered + (gap if batches >= min(parent.batch_count, GAPS_MAX) else 2 * gap)
+        ready = entered + (gap if batches >= min(parent.batch_count, GAPS_MAX) else 2 * gap)
+        if self._tree.executed < parent.height <= state.final.height:
+            ready += state.patience.usual_execution
+        return ready
 
     def _build(self, parent: Header, now: Now) -> Header:
         state = self.state

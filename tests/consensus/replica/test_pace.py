@@ -49,6 +49,16 @@ class OnlyValidator:
         self.bench.now += seconds
         return self.bench.execute(int(self.bench.replica.state.final.height)).cast
 
+    def two_rounds(self, seconds: float) -> None:
+        """A block, the one that anchors it, and a third one, which is final and not executed."""
+        self.round(seconds)
+        assert self.gap == 0.0
+        anchor = self.execution(0.002)
+        self.bench.now += seconds
+        self.count(anchor)
+        assert not self.execution(0.002)
+        self.round(seconds)
+
     @property
     def gap(self) -> float:
         state = self.bench.replica.state
@@ -57,12 +67,8 @@ class OnlyValidator:
 
 def test_a_leader_waits_for_so_many_executions_before_it_proposes() -> None:
     leader = OnlyValidator()
-    leader.round(0.004)
-    assert leader.gap == 0.0
-    anchor = leader.execution(0.002)
-    leader.bench.now += 0.004
-    leader.count(anchor)
-    leader.round(0.004)
+    leader.two_rounds(0.004)
+    assert not leader.execution(0.002)
     gap = leader.gap
     assert gap == pytest.approx((20 * 0.002 - 0.004) / 4)
     leader.hold()
@@ -74,11 +80,24 @@ def test_a_leader_waits_for_so_many_executions_before_it_proposes() -> None:
     assert cast.proposal.header.batch_count == 1
 
 
+def test_a_leader_waits_for_the_block_below_that_is_being_executed_and_no_longer_than_usually() -> (
+    None
+):
+    for executed in (True, False):
+        leader = OnlyValidator()
+        leader.two_rounds(0.004)
+        leader.hold()
+        ready = leader.bench.replica.state.pacemaker.entered + leader.gap
+        leader.bench.now = ready - 0.001
+        assert not leader.bench.tick(0.001).cast, "the block below is not executed"
+        assert leader.bench.replica.deadline() == pytest.approx(ready + 0.002)
+        casts = leader.execution(0.001) if executed else leader.bench.tick(0.002).cast
+        (header,) = [cast.proposal.header for cast in casts if cast.proposal is not None]
+        final = leader.bench.replica.state.final.height
+        assert header.anchor.height == final - (0 if executed else 1)
+
+
 def test_where_links_take_longer_than_blocks_a_leader_hardly_waits() -> None:
     leader = OnlyValidator()
-    leader.round(0.2)
-    anchor = leader.execution(0.002)
-    leader.bench.now += 0.2
-    leader.count(anchor)
-    leader.round(0.2)
+    leader.two_rounds(0.2)
     assert leader.gap == pytest.approx(20 * 0.002 / 4)

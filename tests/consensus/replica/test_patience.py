@@ -133,6 +133,18 @@ def test_spans_of_no_time_say_nothing() -> None:
     assert leader.execution(0.0) == leader.round(0.0) == leader.round(-1.0) == usual > 0.0
 
 
+def test_an_execution_is_waited_for_as_long_as_they_take_of_late_and_within_delta0() -> None:
+    leader = Leader()
+    assert leader.patience.usual_execution == 0.0
+    leader.execution(0.004)
+    assert leader.patience.usual_execution == pytest.approx(0.004)
+    leader.execution(0.008)
+    assert 0.004 < leader.patience.usual_execution < 0.008
+    within = Leader(replace(LEARNS, delta0=0.01))
+    within.execution(0.004)
+    assert within.patience.usual_execution == GAP_DELTAS_MAX * 0.01
+
+
 def test_what_was_executed_without_being_seen_final_says_nothing() -> None:
     leader = Leader()
     leader.round(0.004)
