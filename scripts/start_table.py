@@ -38,7 +38,7 @@ from strongroom.enclave.proofs.genesis import verify_genesis
 from strongroom.node.host.replay import read_history
 from strongroom.node.layout import NodeLayout
 from strongroom.node.ledger.block_record import StoredBlock
-from strongroom.node.ledger.index import trust_file
+from strongroom.node.ledger.index_files import trust_file
 from strongroom.node.ledger.reading import open_store
 from strongroom.node.ordering.stored_past import stored_epochs
 

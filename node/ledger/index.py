@@ -2,43 +2,42 @@
 when lost (DESIGN §8).
 
 It is never synced: after a crash of the process the kernel still has every commit; after a crash of
-the machine nothing of it is believed but the checkpoint beside it (index_checkpoint.py). A file
-says which: the boot in which it is written, or size and checksum at an orderly close. Owns that
-trust, the growth of the map, and which of a transaction's positions counts. Refuses to know files
-and payloads: see segments.py, store.py.
+the machine nothing of it is believed but the checkpoint beside it (index_files.py,
+index_checkpoint.py). Owns the growth of the map, and what is written in one transaction. Refuses to
+know segments and payloads: see segments.py, store.py.
 """
 
 import errno
 import os
 import struct
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import lmdb
 import structlog
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.consensus.types import DIGEST_SIZE
+from strongroom.node.ledger import index_files
+from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.index_checkpoint import (
     checkpoint_file,
     drop_checkpoint,
     restore_checkpoint,
     write_checkpoint,
 )
+from strongroom.node.ledger.index_files import checksum_of, index_data, is_believed, trust_file
 from strongroom.node.ledger.segments import Heights, Kind, Location
 from strongroom.node.ledger.sorted_runs import RunDamaged
 from strongroom.node.ledger.transaction_table import (
     CANDIDATES_MAX,
     EXECUTED,
     FOUND,
-    NO_ROOM,
-    Found,
     Places,
     TransactionTable,
 )
@@ -69,54 +68,6 @@ HEIGHT = struct.Struct(">Q")
 LOCATION = struct.Struct(">QQI")
 _DISK = (lmdb.DiskError, lmdb.MemoryError, lmdb.ReadonlyError, lmdb.LockError, lmdb.MapResizedError)
 """What the system refuses; whatever else LMDB finds wrong stands in the pages."""
-_CHUNK_SIZE = 4 * 1024 * 1024
-
-
-@dataclass(slots=True)
-class Entries:
-    """What is written in one go: places by height, and where each transaction counts among
-    these."""
-
-    places: dict[Kind, dict[int, Location]] = field(
-        default_factory=lambda: {kind: {} for kind in Kind}
-    )
-    hashes: dict[bytes, int] = field(default_factory=dict)
-    """Height of the block by the digest of its header."""
-    columns: dict[int, bytes] = field(default_factory=dict)
-    """By an outcome's height: its column of the history (history_columns.py)."""
-    transactions: dict[bytes, tuple[int, int, int]] = field(default_factory=dict)
-    """By id: height, position and code of where it counts (Found)."""
-    count: int = 0
-    """Records and transactions."""
-
-    def add(
-        self,
-        kind: Kind,
-        height: int,
-        place: Location,
-        ids: Sequence[tuple[bytes, int]] = (),
-        hash: bytes = b"",
-    ) -> None:
-        """One more record, above all others of its kind; `ids` are those of an outcome, `hash` is
-        that of a block, if it is to be found by it, or an outcome's column."""
-        self.places[kind][height] = place
-        if hash and kind == Kind.BLOCK:
-            self.hashes[hash] = height
-        elif hash:
-            self.columns[height] = hash
-        held = self.transactions
-        for position, (id, code) in enumerate(ids):
-            if code == NO_ROOM:  # it may be ordered again: nothing became of it
-                continue
-            before = held.get(id)
-            if before is None or (code == EXECUTED and before[2] != EXECUTED):
-                held[id] = (height, position, code)
-        self.count += 1 + len(ids)
-
-    def find_transaction(self, identifier: bytes) -> Found | None:
-        """Where a transaction counts among these alone."""
-        found = self.transactions.get(identifier)
-        return None if found is None else Found(*found)
 
 
 class IndexDamaged(DiskFault):
@@ -153,23 +104,23 @@ class Index:
         self.on_damage: Callable[[OperatorFault], None] = lambda _: None
         """Told of damage before it is raised: whoever reads may answer for less than the node."""
         make_directory(directory)
-        if _believed(directory):
+        if is_believed(directory):
             self.trust()
         else:
             trust_file(directory).unlink(missing_ok=True)
-            _remove(directory)
+            index_files.remove_index(directory)
             with disk_faults(directory):
-                restore_checkpoint(directory, _data(directory))
+                restore_checkpoint(directory, index_data(directory))
         try:
             self._connect()
         except DiskFault:
             drop_checkpoint(directory)
-            _remove(directory)
+            index_files.remove_index(directory)
             self._connect()
 
     def trust(self) -> None:
         """Say that it agrees with the segments, for as long as this boot lasts."""
-        write_atomic(trust_file(self._directory), _boot())
+        write_atomic(trust_file(self._directory), index_files.this_boot())
         self._is_wrong = False
 
     def distrust(self) -> None:
@@ -184,7 +135,7 @@ class Index:
         self.distrust()
         with self._copying:
             self._environment.close()
-        _remove(self._directory)
+        index_files.remove_index(self._directory)
         self._connect()
 
     @property
@@ -305,11 +256,11 @@ class Index:
         with self._copying, self._map_lock:  # a thread may read, or copy
             used = self.size
             self._environment.close()
-        with _data(self._directory).open("rb+") as file:
+        with index_data(self._directory).open("rb+") as file:
             file.truncate(used)
             os.fsync(file.fileno())
         if trust_file(self._directory).exists():
-            write_atomic(trust_file(self._directory), _checksum(self._directory))
+            write_atomic(trust_file(self._directory), checksum_of(self._directory))
 
     def _connect(self) -> None:
         with self._faults():
@@ -376,43 +327,3 @@ def _found(entries: Entries) -> tuple[list[tuple[bytes, bytes]], list[tuple[byte
     for identifier, found in entries.transactions.items():
         (executed if found[2] == EXECUTED else refused).append((identifier, FOUND.pack(*found)))
     return executed, refused
-
-
-def _data(directory: Path) -> Path:
-    return directory / "data.mdb"
-
-
-def trust_file(directory: Path) -> Path:
-    """What says whether the index is: `Index` alone writes it."""
-    return directory / "believed"
-
-
-def _boot() -> bytes:
-    """Names this boot of the machine; where the system does not say, every opening counts as
-    another boot."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_bytes()
-    except OSError:
-        return os.urandom(16)
-
-
-def _checksum(directory: Path) -> bytes:
-    checksum, size = 0, 0
-    with _data(directory).open("rb") as file:
-        while chunk := file.read(_CHUNK_SIZE):
-            checksum = google_crc32c.extend(checksum, chunk)
-            size += len(chunk)
-    return f"closed {size} {checksum:08x}".encode()
-
-
-def _believed(directory: Path) -> bool:
-    try:
-        marker = trust_file(directory).read_bytes()
-        return _data(directory).exists() and (marker == _boot() or marker == _checksum(directory))
-    except OSError:
-        return False
-
-
-def _remove(directory: Path) -> None:
-    for name in (_data(directory), directory / "lock.mdb"):
-        name.unlink(missing_ok=True)

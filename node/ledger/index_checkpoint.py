@@ -16,12 +16,12 @@ from typing import Any
 
 import google_crc32c
 
+from strongroom.node.ledger.index_files import READ_SIZE, read_checksum
 from strongroom.node.machine.durable_files import fsync_directory
 
 _MAGIC = b"SRINDEX1"
 _TAIL = struct.Struct(">8sQ")
 _TAIL_SIZE = _TAIL.size + 4
-_CHUNK_SIZE = 4 * 1024 * 1024
 
 
 def checkpoint_file(directory: Path) -> Path:
@@ -40,10 +40,8 @@ def write_checkpoint(environment: Any, directory: Path) -> None:
     try:
         with draft.open("wb+") as file:
             environment.copyfd(file.fileno(), compact=True)
-            size, checksum = file.seek(0), 0
-            while chunk := file.read(_CHUNK_SIZE):
-                checksum = google_crc32c.extend(checksum, chunk)
-                size += len(chunk)
+            file.seek(0)
+            size, checksum = read_checksum(file)
             tail = _TAIL.pack(_MAGIC, size)
             file.write(tail + google_crc32c.extend(checksum, tail).to_bytes(4, "big"))
             file.flush()
@@ -70,7 +68,7 @@ def restore_checkpoint(directory: Path, data: Path) -> bool:
         with path.open("rb") as source, draft.open("wb") as target:
             left = size = path.stat().st_size - _TAIL_SIZE
             checksum = 0
-            while left > 0 and (chunk := source.read(min(_CHUNK_SIZE, left))):
+            while left > 0 and (chunk := source.read(min(READ_SIZE, left))):
                 checksum = google_crc32c.extend(checksum, chunk)
                 target.write(chunk)
                 left -= len(chunk)

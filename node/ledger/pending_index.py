@@ -9,8 +9,9 @@ Owns what waits, and that it is looked at before what is written. Refuses to kno
 from collections.abc import Callable, Sequence
 
 from strongroom.consensus.errors import invariant
+from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.history_columns import HistoryColumns, subtree_in
-from strongroom.node.ledger.index import Entries, Index
+from strongroom.node.ledger.index import Index
 from strongroom.node.ledger.segments import Kind, Location
 from strongroom.node.ledger.transaction_table import EXECUTED, Found
 

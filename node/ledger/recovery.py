@@ -11,9 +11,10 @@ from itertools import pairwise
 import structlog
 
 from strongroom.node.ledger.archive.archived import Archived
+from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.frames import CorruptRecord, TornTail
 from strongroom.node.ledger.history_columns import HistoryColumns
-from strongroom.node.ledger.index import Entries, Index, IndexDamaged
+from strongroom.node.ledger.index import Index, IndexDamaged
 from strongroom.node.ledger.payload_form import PayloadForm
 from strongroom.node.ledger.pending_index import UNINDEXED_MAX
 from strongroom.node.ledger.record_reader import RecordReader

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from scripts import pace_table, restart_table, sizes_table, start_table
 
-from strongroom.node.ledger.index import trust_file
+from strongroom.node.ledger.index_files import trust_file
 
 pytestmark = pytest.mark.processes
 

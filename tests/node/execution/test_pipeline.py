@@ -22,7 +22,7 @@ from strongroom.enclave.formats.outcome import Outcome
 from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusal_of
 from strongroom.node.execution.pipeline import Pipeline
 from strongroom.node.ledger.block_record import StoredBlock, header_and_certificate
-from strongroom.node.ledger.index import Entries
+from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.store import BlockStore
 from strongroom.node.mempool.batch_pool import BatchPool
 

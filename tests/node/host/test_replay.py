@@ -15,8 +15,9 @@ from strongroom.node.enclave_client.refusals import Refusal, RefusalKind, refusa
 from strongroom.node.host.replay import Replayed, read_history, replay
 from strongroom.node.ledger.archive.faults import ContentsDamaged, SegmentMissing
 from strongroom.node.ledger.block_record import StoredBlock
+from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.history_columns import HistoryColumns
-from strongroom.node.ledger.index import Entries, IndexDamaged
+from strongroom.node.ledger.index import IndexDamaged
 from strongroom.node.ledger.ledger_form import LedgerForm
 from strongroom.node.ledger.segments import Heights, Kind
 from strongroom.node.ledger.store import BlockStore

@@ -43,6 +43,7 @@ from strongroom.node.ledger.archive.survey import Closed, survey
 from strongroom.node.ledger.archive.where import read_where
 from strongroom.node.ledger.block_record import StoredBlock
 from strongroom.node.ledger.decoding import block_of, head_of, outcome_of
+from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.frames import (
     CorruptRecord,
     Purpose,
@@ -51,7 +52,7 @@ from strongroom.node.ledger.frames import (
     read_frame,
     read_frames,
 )
-from strongroom.node.ledger.index import LOCATION, Entries
+from strongroom.node.ledger.index import LOCATION
 from strongroom.node.ledger.ledger_form import LedgerForm
 from strongroom.node.ledger.outcome_record import with_ids, without_ids
 from strongroom.node.ledger.reading import (

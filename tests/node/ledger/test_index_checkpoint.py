@@ -13,6 +13,7 @@ from tests.node.ledger.ledgers import block, check, filled, identifiers, opened,
 from tests.node.ledger.test_recovery import crash_everywhere, files, refused
 
 from strongroom.node.ledger import index as index_module
+from strongroom.node.ledger import index_files
 from strongroom.node.ledger import store as store_module
 from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.index_checkpoint import checkpoint_file, write_checkpoint
@@ -41,7 +42,7 @@ def crashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     store.close()
     data = left / "index" / "data.mdb"
     data.write_bytes(random.Random(1).randbytes(data.stat().st_size))
-    monkeypatch.setattr(index_module, "_boot", lambda: b"another boot")
+    monkeypatch.setattr(index_files, "this_boot", lambda: b"another boot")
     return left
 
 

@@ -19,6 +19,8 @@ from tests.node.ledger.ledgers import block, check, filled, identifiers, opened,
 
 from strongroom.consensus.errors import OperatorFault
 from strongroom.node.ledger import index as index_module
+from strongroom.node.ledger import index_files
+from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.frames import HEADER_SIZE, CorruptRecord, Frame, Purpose, read_frames
 from strongroom.node.ledger.index import Index, IndexDamaged
 from strongroom.node.ledger.segments import Kind
@@ -271,13 +273,13 @@ def test_an_index_of_another_boot_is_not_believed_unless_it_was_closed(
     shutil.copytree(tmp_path / "live", tmp_path / "killed")
     store.close()
     cleared: list[Path] = []
-    real = index_module._remove
+    real = index_files.remove_index
 
     def remove(directory: Path) -> None:
         cleared.append(directory)
         real(directory)
 
-    monkeypatch.setattr(index_module, "_remove", remove)
+    monkeypatch.setattr(index_files, "remove_index", remove)
 
     def rebuilds(directory: Path) -> bool:
         cleared.clear()
@@ -288,7 +290,7 @@ def test_an_index_of_another_boot_is_not_believed_unless_it_was_closed(
 
     shutil.copytree(tmp_path / "killed", tmp_path / "same boot")
     assert not rebuilds(tmp_path / "same boot")
-    monkeypatch.setattr(index_module, "_boot", lambda: b"another boot")
+    monkeypatch.setattr(index_files, "this_boot", lambda: b"another boot")
     assert not rebuilds(tmp_path / "live")
     assert rebuilds(tmp_path / "killed")
 
@@ -340,7 +342,7 @@ def test_a_wrong_index_is_found_out_on_reading_and_rebuilt_on_the_next_start(
     wrong = store._index.place(Kind.BLOCK, 4)
     assert right is not None
     assert wrong is not None
-    entries = index_module.Entries()
+    entries = Entries()
     entries.add(Kind.BLOCK, 5, wrong)
     store._index.write(entries)
     with pytest.raises(CorruptRecord, match="not the block of this height"):
@@ -430,7 +432,7 @@ def crash_everywhere(
     disk = Disk(monkeypatch)
     boots = iter(range(10**9))
     boot = [b"first"]
-    monkeypatch.setattr(index_module, "_boot", lambda: boot[0])
+    monkeypatch.setattr(index_files, "this_boot", lambda: boot[0])
     crashes = 0
 
     def crash() -> None:

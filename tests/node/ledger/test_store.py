@@ -23,7 +23,8 @@ from tests.node.ledger.ledgers import (
 from strongroom.consensus.errors import InvariantBroken
 from strongroom.enclave.formats.merkle import Tree
 from strongroom.enclave.formats.outcome import Code
-from strongroom.node.ledger.index import Entries, IndexClosed
+from strongroom.node.ledger.entries import Entries
+from strongroom.node.ledger.index import IndexClosed
 from strongroom.node.ledger.pending_index import UNINDEXED_MAX
 from strongroom.node.ledger.segments import Kind
 from strongroom.node.ledger.store import BlockStore

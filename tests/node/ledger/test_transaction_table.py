@@ -16,7 +16,8 @@ from strongroom.consensus.types import TransactionId
 from strongroom.node.api.places import PlaceDesk
 from strongroom.node.ledger import index as index_module
 from strongroom.node.ledger import recovery, run_levels, sorted_runs, transaction_table
-from strongroom.node.ledger.index import Entries, Index, IndexClosed, IndexDamaged
+from strongroom.node.ledger.entries import Entries
+from strongroom.node.ledger.index import Index, IndexClosed, IndexDamaged
 from strongroom.node.ledger.index_view import IndexView, NoIndex
 from strongroom.node.ledger.run_levels import FAN, State, Table
 from strongroom.node.ledger.segments import Kind, Location
