@@ -110,7 +110,7 @@ class ReplicaState:
         self._rest = (NO_DIGEST, 0.0)
         """The tip, and since when it is the tip, in monotonic seconds."""
         self.demand = Demand(Milliseconds(0), None)
-        self._come_to(View(1))
+        self.come_to(View(1))
         self.batches = BatchAims()
         self.candidate_at = 0.0
         """When this view's proposal came, in monotonic seconds; of one that was here before the
@@ -309,7 +309,7 @@ class ReplicaState:
         if ahead is not None:
             self.promises.close(ahead.certificate.view)
             self.voting &= not self.tree.is_terminal(ahead.header)
-        self._come_to(View(max(self.final_view, self.proofs.newest_view) + 1))
+        self.come_to(View(max(self.final_view, self.proofs.newest_view) + 1))
         said = self.promises.said(self.view, Kind.NOTARIZE)
         if said is not None:
             self.candidates[self.view] = said.digest
@@ -495,10 +495,11 @@ class ReplicaState:
         header = None if notarized is None else self.tree.header(notarized.digest)
         if header is not None and self.own is not None:
             self.batches.order(View(view - 1), self.tree.cut_of(header)[self.own].length)
-        self._come_to(view)
+        self.come_to(view)
         self.candidate_at = now
 
-    def _come_to(self, view: View) -> None:
+    def come_to(self, view: View) -> None:
+        """Another view: who leads it is asked for often, so it is found once."""
         self.view, self.leader = view, leader_of(self.tree.order, view)
 
     @property

@@ -341,7 +341,7 @@ class Exploration:
             if header is None or (self.nulls_needed and any(at not in nulls for at in between)):
                 continue
             justification = Justification(parent, tuple(nulls[at] for at in between if at in nulls))
-            self._builder.state.view = view
+            self._builder.state.come_to(view)
             for face in range(FACES):
                 wall_ms = Milliseconds(START.wall_ms + VIEW_MS * view + FACE_MS * face)
                 block = self._builder._build(header, Now(START.monotonic, wall_ms))

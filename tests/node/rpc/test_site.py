@@ -37,9 +37,17 @@ class Door:
         self, http: aiohttp.ClientSession, url: str, health: str, context: ssl.SSLContext
     ) -> None:
         self._http, self._url, self.health, self._context = http, url, health, context
+        self._sockets: list[aiohttp.ClientWebSocketResponse] = []
 
     async def websocket(self) -> aiohttp.ClientWebSocketResponse:
-        return await self._http.ws_connect(f"{self._url}/ws", ssl=self._context)
+        made = await self._http.ws_connect(f"{self._url}/ws", ssl=self._context)
+        self._sockets.append(made)
+        return made
+
+    async def close(self) -> None:
+        """Whoever is left says goodbye: a session that ends does not wait for its connections."""
+        for one in self._sockets:
+            await one.close()
 
     async def status(self, path: str = "/health/live") -> int:
         async with self._http.get(f"{self._url}{path}", ssl=self._context) as response:
@@ -71,7 +79,11 @@ async def opened(folder: Path, limits: RpcLimits) -> AsyncIterator[Door]:
                 f"https://127.0.0.1:{runner.addresses[0][1]}",
                 f"http://127.0.0.1:{health.addresses[0][1]}",
             )
-            yield Door(http, *urls, tls.client_context(certificate))
+            door = Door(http, *urls, tls.client_context(certificate))
+            try:
+                yield door
+            finally:
+                await door.close()
     finally:
         await runner.cleanup()
         await health.cleanup()
