@@ -16,6 +16,7 @@ from strongroom.consensus.blocks import Header
 from strongroom.consensus.errors import InvariantBroken, invariant
 from strongroom.consensus.recovery import Finality
 from strongroom.consensus.replica.events import Commit, Executed, FinalRecord
+from strongroom.consensus.statements import Certificate
 from strongroom.consensus.types import Digest, Height
 from strongroom.enclave.formats.history import HistoryTree
 from strongroom.enclave.formats.outcome import Code, Outcome
@@ -172,7 +173,8 @@ class Pipeline:
         self._observer.recorded(run)
         self._on_final(recorded)
         self._report_durable()
-        await self._anchor_at(recorded.header.anchor.height)
+        if isinstance(recorded.certificate, Certificate):  # receipts take no other
+            await self._anchor_at(recorded.header.anchor.height)
         if not self.behind.is_set():
             blocks = [
                 (commit.header, [self._data_of(digest) for digest in commit.batches])

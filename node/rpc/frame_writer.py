@@ -52,7 +52,8 @@ class FrameWriter:
         if len(data) <= frames.PIECE_BYTES and self.put(frames.whole(form.text, data)):
             return
         try:
-            async with asyncio.timeout(self._seconds_max), self._in_pieces:
+            # Its time begins with its turn: who reads slowly, but reads, is not cut off.
+            async with self._in_pieces, asyncio.timeout(self._seconds_max):
                 await self._send_in_pieces(form, data)
         except ConnectionError:
             return  # the reading side sees the end as well

@@ -19,7 +19,7 @@ BUSY_SECONDS = 1.0
 
 
 async def wait_for_receipt(
-    caller: Caller, form: Form, id: TransactionId, seconds: float | None = None
+    caller: Caller, form: Form, id: TransactionId, seconds: float
 ) -> Encoded:
     """The receipt, as soon as there is one.
 
@@ -27,15 +27,14 @@ async def wait_for_receipt(
         caller: who asks.
         form: of the answer.
         id: of a transaction that is executed.
-        seconds: how long to wait at most, 0 not at all; None: as long as it takes.
+        seconds: how long to wait at most; 0: not at all.
 
     Raises:
         NotFound: no executed transaction has this id.
         NotYet: it is not anchored after these seconds.
         Overloaded: the reading room is full.
     """
-    loop = asyncio.get_running_loop()
-    deadline = None if seconds is None else loop.time() + seconds
+    deadline = asyncio.get_running_loop().time() + seconds
     while True:
         anchored = caller.backend.anchored  # before the look: what comes meanwhile is not missed
         try:
@@ -50,10 +49,12 @@ async def wait_for_receipt(
 
 
 async def receipt_of_submitted(caller: Caller, form: Form, id: TransactionId) -> Encoded:
-    """The receipt of what was submitted here, which is told however busy the node is: a full
-    reading room is waited for."""
+    """The receipt of what was submitted here, however long it takes and however busy the node is: a
+    full reading room is waited for."""
     while True:
         try:
-            return await wait_for_receipt(caller, form, id)
+            return await wait_for_receipt(caller, form, id, WAIT_SECONDS_MAX)
+        except NotYet:
+            continue
         except Overloaded:
             await asyncio.sleep(BUSY_SECONDS)

@@ -135,6 +135,8 @@ class Connection:
                         )
             except asyncio.CancelledError:
                 cancelled = True
+            except ConnectionError:
+                pass  # it went away while a ping of its was answered
             finally:
                 for task in self._running:
                     task.cancel()

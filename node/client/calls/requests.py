@@ -59,6 +59,9 @@ TURNS_MAX = 3
 """Times that one question is sealed again because an epoch was over."""
 CONFIRM_ROUNDS_MAX = 5
 """Times that all nodes are asked about one height: some may not have executed it yet."""
+RECEIPTS_AWAITED_MAX = 16
+"""Receipts that a node is asked to wait for at a time: each holds one of the connection's 64
+unanswered frames, and submissions need theirs."""
 CONFIRM_SECONDS = 0.1
 """After the first of them; each further pause is longer by as much."""
 
@@ -89,6 +92,7 @@ class Requests:
     ) -> None:
         self._identity, self._trust, self._nodes, self._pipeline = identity, trust, nodes, pipeline
         self._letting_in = letting_in
+        self._receipts = asyncio.Semaphore(RECEIPTS_AWAITED_MAX)
         self.height = 0
         """The newest height of any answer here."""
 
@@ -312,9 +316,10 @@ class Requests:
             ReceiptInvalid: it does not verify, or is of another transaction.
         """
         missing = (NotFound,) if executed else ()
-        document = await receipt_once_there(
-            partial(self.ask, "ledger_receipt", id=id, wait="receipt"), missing=missing
-        )
+        async with self._receipts:
+            document = await receipt_once_there(
+                partial(self.ask, "ledger_receipt", id=id, wait="receipt"), missing=missing
+            )
         receipt = Receipt.from_json(document)
         verified = verify_receipt(receipt, self._trust.pin)
         if verified.id != id:

@@ -1,8 +1,11 @@
 """Writing to one WebSocket: one write a turn, in order, and nobody holds memory by not reading."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from strongroom.node.rpc import frames
 from strongroom.node.rpc.forms import JSON, MSGPACK
@@ -135,3 +138,25 @@ async def test_what_was_said_before_a_close_leaves_before_it_and_nothing_after()
     await writer.send(MSGPACK, SHORT)
     await _turns()
     assert peer.writes == [frames.whole(False, SHORT)]
+
+
+async def test_the_time_to_take_a_message_begins_with_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who reads slowly, but reads, is not cut off for what waits before a message."""
+    peer = Peer(_paused=True)
+    writer = _writer(peer)
+    begun: list[bool] = []
+
+    def timed(_seconds: float) -> nullcontext[None]:
+        begun.append(writer.busy)
+        return nullcontext()
+
+    monkeypatch.setattr("strongroom.node.rpc.frame_writer.asyncio.timeout", timed)
+    sending = [asyncio.create_task(writer.send(MSGPACK, SHORT)) for _ in range(3)]
+    await _turns()
+    assert begun == [True]
+    peer.taken.set()
+    await asyncio.gather(*sending)
+    assert begun == [True] * 3
+    assert len(b"".join(peer.writes)) == 3 * len(frames.whole(False, SHORT))

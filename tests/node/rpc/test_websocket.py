@@ -8,7 +8,14 @@ from typing import Any
 
 import msgpack
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
+from aiohttp import (
+    ClientConnectionResetError,
+    ClientSession,
+    ClientWebSocketResponse,
+    WSMsgType,
+    web,
+)
+from structlog.testing import capture_logs
 from tests.hang import HANG_SECONDS
 from tests.node.rpc.fake import FakeBackend, opened
 
@@ -289,3 +296,17 @@ async def test_topics_of_governance_and_nodes_tell_of_public_transactions_only()
             for one in events
         }
         assert told == {"governance": (2, ["b" * 64]), "nodes": (2, ["c" * 64])}
+
+
+async def test_who_goes_away_while_its_ping_is_answered_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def gone(_self: object, _message: bytes = b"") -> None:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    monkeypatch.setattr(web.WebSocketResponse, "pong", gone)
+    with capture_logs() as logs:
+        async with opened() as door, door.websocket() as socket:
+            await socket.ping()
+            assert (await socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
+    assert [one for one in logs if one["event"] == "rpc.bug"] == []
