@@ -28,6 +28,7 @@ from strongroom.node.ledger.entries import Entries
 from strongroom.node.ledger.index_checkpoint import (
     checkpoint_file,
     drop_checkpoint,
+    remove_draft,
     restore_checkpoint,
     write_checkpoint,
 )
@@ -99,11 +100,13 @@ class Index:
         self.directory = directory
         self._directory, self._map_size, self._map_lock = directory, map_size, threading.RLock()
         self._is_closed = self._is_wrong = False
-        self._copying = threading.Lock()
-        """Held while a checkpoint is copied: the map neither grows nor goes."""
+        self._checkpointing, self._copying = threading.Lock(), threading.Lock()
+        """Held while a checkpoint is made; while its pages are copied: then the map neither grows
+        nor goes."""
         self.on_damage: Callable[[OperatorFault], None] = lambda _: None
         """Told of damage before it is raised: whoever reads may answer for less than the node."""
         make_directory(directory)
+        remove_draft(directory)
         if is_believed(directory):
             self.trust()
         else:
@@ -133,7 +136,7 @@ class Index:
     def clear(self) -> None:
         """Begin anew, empty; it counts as lost until `trust`."""
         self.distrust()
-        with self._copying:
+        with self._checkpointing:  # what is copied is dropped before another one is trusted
             self._environment.close()
         index_files.remove_index(self._directory)
         self._connect()
@@ -156,18 +159,24 @@ class Index:
         """Have the next opening after a crash of the machine begin with what stands here now; in
         any thread, beside all others. Without it that opening takes longer, so a disk that refuses
         is told to the log alone."""
-        with self._copying:
+        with self._checkpointing:
             if self._is_closed or self._is_wrong:
                 return
             try:
                 disk = os.statvfs(self._directory)
                 if disk.f_bavail * disk.f_frsize < FREE_BYTES_MIN + self.size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                write_checkpoint(self._environment, self._directory)
+                write_checkpoint(self._copy, self._directory)
             except (OSError, lmdb.Error) as error:
                 log.warning("ledger.no_checkpoint", reason=str(error))
             if self._is_wrong:  # found while it was copied
                 drop_checkpoint(self._directory)
+
+    def _copy(self, descriptor: int) -> None:
+        with self._copying:
+            if self._is_closed:
+                raise OSError(errno.ECANCELED, "the node is stopping")
+            self._environment.copyfd(descriptor, compact=True)
 
     def newest(self) -> Heights:
         """The newest block and outcome that are indexed."""

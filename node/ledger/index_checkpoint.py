@@ -11,8 +11,10 @@ Refuses to know when one is made (store.py), and what the segments hold above it
 
 import os
 import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import google_crc32c
 
@@ -29,9 +31,12 @@ def checkpoint_file(directory: Path) -> Path:
     return directory / "checkpoint.mdb"
 
 
-def write_checkpoint(environment: Any, directory: Path) -> None:
-    """Copy what is committed now; durable on return. Others may read and write meanwhile, but not
-    grow the map.
+def write_checkpoint(copy: Callable[[int], None], directory: Path) -> None:
+    """Copy what is committed now; durable on return.
+
+    Args:
+        copy: writes the pages to a file's descriptor; others may read and write meanwhile.
+        directory: the index's.
 
     Raises:
         OSError, lmdb.Error: the disk refused; the checkpoint before stands.
@@ -39,7 +44,7 @@ def write_checkpoint(environment: Any, directory: Path) -> None:
     draft = _draft(directory)
     try:
         with draft.open("wb+") as file:
-            environment.copyfd(file.fileno(), compact=True)
+            copy(file.fileno())
             file.seek(0)
             size, checksum = read_checksum(file)
             tail = _TAIL.pack(_MAGIC, size)
@@ -56,31 +61,42 @@ def restore_checkpoint(directory: Path, data: Path) -> bool:
     """Begin the index anew with the checkpoint; whether there is one that is what was written.
 
     The bytes that were compared are the bytes that are taken. The checkpoint stays, for the next
-    crash.
+    crash; one that cannot be read is none.
 
     Raises:
-        OSError: the disk refused.
+        OSError: the disk refused to write.
     """
-    path, draft = checkpoint_file(directory), _draft(directory)
-    if not path.is_file():
-        return False
+    draft = _draft(directory)
     try:
-        with path.open("rb") as source, draft.open("wb") as target:
-            left = size = path.stat().st_size - _TAIL_SIZE
-            checksum = 0
-            while left > 0 and (chunk := source.read(min(READ_SIZE, left))):
-                checksum = google_crc32c.extend(checksum, chunk)
-                target.write(chunk)
-                left -= len(chunk)
-            tail = source.read()
-        head = _TAIL.pack(_MAGIC, max(size, 0))
-        checksum = google_crc32c.extend(checksum, head)
-        if tail != head + checksum.to_bytes(4, "big"):
-            return False
+        with draft.open("wb") as target:
+            if not _take_over(checkpoint_file(directory), target):
+                return False
         draft.replace(data)
         return True
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _take_over(path: Path, target: BinaryIO) -> bool:
+    """Copy a checkpoint; whether it can be read, and is what was written."""
+    checksum = size = 0
+    tail = b""
+    for chunk in _readable(path):
+        joined = tail + chunk
+        data, tail = joined[:-_TAIL_SIZE], joined[-_TAIL_SIZE:]
+        checksum = google_crc32c.extend(checksum, data)
+        target.write(data)
+        size += len(data)
+    head = _TAIL.pack(_MAGIC, size)
+    checksum = google_crc32c.extend(checksum, head)
+    return bool(tail == head + checksum.to_bytes(4, "big"))
+
+
+def _readable(path: Path) -> Iterator[bytes]:
+    """A file's bytes, up to its end or to what the disk refuses to read."""
+    with suppress(OSError), path.open("rb") as source:
+        while chunk := source.read(READ_SIZE):
+            yield chunk
 
 
 def drop_checkpoint(directory: Path) -> None:
@@ -89,6 +105,11 @@ def drop_checkpoint(directory: Path) -> None:
     if path.exists():
         path.unlink(missing_ok=True)
         fsync_directory(directory)
+
+
+def remove_draft(directory: Path) -> None:
+    """What a copy that was killed has left."""
+    _draft(directory).unlink(missing_ok=True)
 
 
 def _draft(directory: Path) -> Path:

@@ -116,16 +116,18 @@ class Recovery:
         """The file where the index ends, so that only this and what follows need be read: the
         newest, or an older one where it begins with a checkpoint. None: it does not know where each
         file before that one ends."""
-        newest = self._index.newest().block
+        newest, base = self._index.newest().block, self._archived.base
+        if self._index.newest().outcome < base.outcome:  # a copy of before the archive's end
+            return None
         since = max((first for first in files if first <= newest), default=None)
-        if since is None and (len(files) > 1 or newest < self._archived.base.block):
+        if since is None and (len(files) > 1 or newest < base.block):
             return None
         since = files[0] if since is None else since
         for first, following in pairwise(first for first in files if first <= since):
             place = self._index.place(Kind.BLOCK, following - 1)
             if place is None or place.segment != first or not self._segments.holds(place):
                 return None
-        base, summaries = self._archived.base, self._archived.summaries
+        summaries = self._archived.summaries
         place = self._index.place(Kind.BLOCK, base.block) if summaries else None
         if summaries and (place is None or place.segment != summaries[-1].first):
             return None

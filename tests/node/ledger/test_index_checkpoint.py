@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.node.ledger.disk import Disk
 from tests.node.ledger.ledgers import block, check, filled, identifiers, opened, outcome
+from tests.node.ledger.test_archive import move, take
 from tests.node.ledger.test_recovery import crash_everywhere, files, refused
 
 from strongroom.node.ledger import index as index_module
@@ -17,7 +18,7 @@ from strongroom.node.ledger import index_files
 from strongroom.node.ledger import store as store_module
 from strongroom.node.ledger.frames import CorruptRecord
 from strongroom.node.ledger.index_checkpoint import checkpoint_file, write_checkpoint
-from strongroom.node.ledger.segments import Kind, Segments
+from strongroom.node.ledger.segments import Heights, Kind, Segments
 from strongroom.node.ledger.store import BlockStore
 
 COUNT = 30
@@ -119,9 +120,9 @@ def test_T40_an_index_that_was_found_wrong_leaves_no_checkpoint(tmp_path: Path) 
     store._index.trust()
     real = write_checkpoint
 
-    def found_meanwhile(environment: Any, directory: Path) -> None:
+    def found_meanwhile(copy: Callable[[int], None], directory: Path) -> None:
         store._index.distrust()
-        real(environment, directory)
+        real(copy, directory)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index_module, "write_checkpoint", found_meanwhile)
@@ -191,8 +192,8 @@ def test_a_checkpoint_is_made_where_segments_of_its_bytes_were_closed_and_not_be
     monkeypatch.setattr(index_module.Index, "size", property(lambda _: 9_000))
     real = write_checkpoint
 
-    def write(environment: Any, directory: Path) -> None:
-        real(environment, directory)
+    def write(copy: Callable[[int], None], directory: Path) -> None:
+        real(copy, directory)
         made.append(store._index.newest().outcome)
 
     monkeypatch.setattr(index_module, "write_checkpoint", write)
@@ -235,4 +236,80 @@ def test_a_disk_that_refuses_a_checkpoint_stops_nothing(
     assert checkpoint_file(tmp_path / "index").read_bytes() == before
     add(store, COUNT + 3, COUNT + 4)
     check(store, COUNT + 4, COUNT + 4)
+    store.close()
+
+
+def test_T40_a_checkpoint_that_ends_between_a_block_and_its_outcome_at_the_archives_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcomes between stand in archived segments alone, whose contents are read for them."""
+    home, away = tmp_path / "n0", tmp_path / "away"
+    away.mkdir()
+    store, at = opened(home), 0
+    for height in range(1, 2 * COUNT):
+        store.append_block(height, block(height))
+        store.sync()
+        if not at and height > COUNT and store._segments.full:
+            store._index.checkpoint()
+            at = height
+        if height > 1:
+            store.append_outcome(height - 1, outcome(height - 1), identifiers(height - 1))
+            store.sync()
+        if at and store._segments.firsts[-1] == at + 1:
+            break
+    with take(store, home, away) as taken:
+        while move(store, taken, at + 1):
+            pass
+    assert store.archived.base == Heights(at, at - 1)
+    left = tmp_path / "left"
+    shutil.copytree(home, left)
+    store.close()
+    (left / "index" / "data.mdb").unlink()
+    monkeypatch.setattr(index_files, "this_boot", lambda: b"another boot")
+    store = opened(left)
+    for height in range(1, store.newest_outcome + 1):
+        assert store._index.place(Kind.OUTCOME, height) is not None
+        for position, (identifier, code) in enumerate(identifiers(height)):
+            assert store._index.places_of(identifier), (height, position, code)
+    store.close()
+
+
+def test_T40_a_checkpoint_that_cannot_be_read_is_none(
+    crashed: Path, scanned: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+
+    def broken(self: Path, mode: str = "r", *given: Any) -> Any:
+        if self == checkpoint_file(crashed / "index") and mode == "rb":
+            raise OSError(5, "Input/output error")
+        return real(self, mode, *given)
+
+    monkeypatch.setattr(Path, "open", broken)
+    store = opened(crashed)
+    check(store, 2 * COUNT, 2 * COUNT)
+    assert scanned[0] == 1, "all segments are read"
+    store.close()
+
+
+def test_a_copy_that_was_killed_leaves_nothing(tmp_path: Path) -> None:
+    filled(tmp_path, COUNT).close()
+    draft = tmp_path / "index" / "checkpoint.new"
+    draft.write_bytes(bytes(4096))
+    store = opened(tmp_path)
+    assert not draft.exists()
+    store.close()
+
+
+def test_the_map_may_grow_while_a_copy_is_made_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, held = filled(tmp_path, COUNT), list[bool]()
+
+    def write(copy: Callable[[int], None], directory: Path) -> None:
+        write_checkpoint(copy, directory)
+        held.append(store._index._copying.locked())
+
+    monkeypatch.setattr(index_module, "write_checkpoint", write)
+    store._index.checkpoint()
+    assert held == [False]
     store.close()
