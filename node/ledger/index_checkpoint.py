@@ -66,10 +66,12 @@ def restore_checkpoint(directory: Path, data: Path) -> bool:
     Raises:
         OSError: the disk refused to write.
     """
-    draft = _draft(directory)
+    path, draft = checkpoint_file(directory), _draft(directory)
+    if not path.exists():
+        return False
     try:
         with draft.open("wb") as target:
-            if not _take_over(checkpoint_file(directory), target):
+            if not _take_over(path, target):
                 return False
         draft.replace(data)
         return True

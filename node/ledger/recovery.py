@@ -78,6 +78,7 @@ class Recovery:
             detail = f"ends with {found}, but {indexed} were durable"
             raise CorruptRecord(self._segments.path(files[-1]), 0, detail, found.outcome + 1)
         rebuild = since is None or lost > 0
+        first = files[0] if since is None or lost else since
         if rebuild:
             log.warning(
                 "ledger.index_rebuilt",
@@ -98,7 +99,7 @@ class Recovery:
         is_empty = self._index.newest() == Heights()
         if rebuild:
             self._index_archived()
-        self._index_from(files[0] if rebuild or since is None else since)
+        self._index_from(first)
         if is_empty:  # all of it was written just now
             self._index.merge_all()
         self._index.trust()
@@ -116,11 +117,11 @@ class Recovery:
         """The file where the index ends, so that only this and what follows need be read: the
         newest, or an older one where it begins with a checkpoint. None: it does not know where each
         file before that one ends."""
-        newest, base = self._index.newest().block, self._archived.base
-        if self._index.newest().outcome < base.outcome:  # a copy of before the archive's end
+        newest, base = self._index.newest(), self._archived.base
+        if newest.outcome < base.outcome:  # a copy of before the archive's end
             return None
-        since = max((first for first in files if first <= newest), default=None)
-        if since is None and (len(files) > 1 or newest < base.block):
+        since = max((first for first in files if first <= newest.block), default=None)
+        if since is None and (len(files) > 1 or newest.block < base.block):
             return None
         since = files[0] if since is None else since
         for first, following in pairwise(first for first in files if first <= since):

@@ -58,8 +58,12 @@ class FrameWriter:
         except ConnectionError:
             return  # the reading side sees the end as well
         except TimeoutError:
-            if self._request.transport is not None:
-                abort(self._request.transport)
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        if self._request.transport is not None:
+            abort(self._request.transport)
 
     async def _send_in_pieces(self, form: Form, data: bytes) -> None:
         """Between two pieces others have their turn, and the peer takes the last one before the

@@ -13,7 +13,6 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from strongroom.node.faults import Overloaded, RpcFault
-from strongroom.node.machine.transports import abort
 from strongroom.node.rpc import answering, jsonrpc
 from strongroom.node.rpc.backend import Backend
 from strongroom.node.rpc.caller import Caller
@@ -94,8 +93,7 @@ class Connection:
 
     def cut(self) -> None:
         """End it at once."""
-        if self._request.transport is not None:
-            abort(self._request.transport)
+        self._writer.cut()
 
     async def serve(self) -> web.WebSocketResponse:
         """Answer frames until the peer goes away; whatever it still waits for is cancelled."""

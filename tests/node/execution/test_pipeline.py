@@ -198,7 +198,8 @@ async def test_receipts_can_be_made_of_what_is_executed_and_under_a_recorded_anc
         certificate = samples.certificate("finalize")
         return Commit(replace(header(height), anchor=anchors), (), certificate)
 
-    made.put([block(1, 0), block(2, 0)])
+    by_members = replace(block(2, 1), certificate=samples.RECOVERY)  # receipts take no such one
+    made.put([block(1, 0), by_members])
     await told.until(made, "executed 2")
     assert (made.anchored, waiting.done()) == (0, False)
     made.put([block(3, 2)])
