@@ -62,8 +62,9 @@ class IdleSockets:
 
     def _end(self, connections: list[Connection]) -> float | None:
         """End the one that has been idle longest; else for how long that one has been."""
-        idlest = max(connections, key=lambda one: one.idle_seconds, default=None)
-        idle = 0.0 if idlest is None else idlest.idle_seconds
+        known = {one: seconds for one in connections if (seconds := one.idle_seconds) is not None}
+        idlest = max(known, key=known.__getitem__, default=None)
+        idle = 0.0 if idlest is None else known[idlest]
         if idlest is None or idle < self._limits.websocket_idle_seconds:
             return idle
         self._connections.discard(idlest)

@@ -74,11 +74,11 @@ class Connection:
         self._tables: tuple[SubscriptionTable, ...] = ()
 
     @property
-    def idle_seconds(self) -> float:
-        """How long it has asked nothing; 0 while an answer is under way or it is subscribed to
+    def idle_seconds(self) -> float | None:
+        """How long it has asked nothing; None while an answer is under way or it is subscribed to
         something."""
         if self._running or any(table.active for table in self._tables):
-            return 0.0
+            return None
         return asyncio.get_running_loop().time() - self._heard
 
     @property

@@ -203,12 +203,12 @@ def test_T31_no_websocket_of_a_full_address_gives_way_that_was_heard_of_lately(
 class Heard:
     """A WebSocket of an address, idle for so long."""
 
-    def __init__(self, address: str, idle: float) -> None:
+    def __init__(self, address: str, idle: float | None) -> None:
         self.request = SimpleNamespace(remote=address)
         self._idle, self.ended, self.looks = idle, False, 0
 
     @property
-    def idle_seconds(self) -> float:
+    def idle_seconds(self) -> float | None:
         self.looks += 1
         return self._idle
 
@@ -225,6 +225,18 @@ async def test_T31_nobody_gives_way_to_a_newcomer_of_another_address() -> None:
     assert open_now == {busy, other}
     assert not sockets.give_way_of("10.0.0.1")
     assert not other.ended
+
+
+async def test_T31_who_is_at_work_gives_way_to_nobody_though_another_is_idle_for_no_time() -> None:
+    """A loop's clock stands still within a turn."""
+    limits = RpcLimits(websocket_idle_seconds=0.0)
+    for _ in range(16):  # a set has an order of its own
+        at_work, idle = [Heard("10.0.0.1", None) for _ in range(4)], Heard("10.0.0.1", 0.0)
+        open_now: Any = {*at_work, idle}
+        assert IdleSockets(open_now, limits, lambda _: None).give_way_of("10.0.0.1")
+        assert idle.ended
+        assert open_now == set(at_work)
+        assert not IdleSockets(open_now, limits, lambda _: None).give_way()
 
 
 async def test_T31_knocking_at_a_full_door_costs_no_search_each_time() -> None:
